@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device touches a page that its page table does not give: the fault queue.
+ *
+ * Engines put faults into the device's bounded queue and wait. A service thread
+ * takes them in batches, sorts them by context and address, merges neighbours,
+ * asks the policy where the pages should be, migrates or maps, and completes the
+ * faults; the engine then tries its access again (replay). A fault that cannot be
+ * resolved fails the command that raised it, nothing else.
+ *
+ * The service thread holds no lock between the steps, so it may evict.
+ */
+#include <linux/kthread.h>
+#include <linux/list_sort.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "ferry.h"
+#include "trace.h"
+
+/* Faults in one batch at most. */
+#define FERRY_FAULT_BATCH	64U
+
+/* A run of pages that faults of one context and kind of access ask for. */
+struct ferry_fault_run {
+	struct ferry_context *ctx;
+	u64 vpn;
+	unsigned long nr;
+	u32 access;
+	unsigned int tries;
+};
+
+static bool ferry_run_reachable(const struct ferry_fault_run *run, u64 vpn)
+{
+	struct ferry_mirror *m = &run->ctx->mirror;
+	bool missing;
+
+	mutex_lock(&m->lock);
+	missing = ferry_mirror_missing(m, vpn, 1, run->access);
+	mutex_unlock(&m->lock);
+	return !missing;
+}
+
+/* What the VMA allows, in policy terms; -EFAULT when not this access. */
+static int ferry_run_check(struct ferry_fault_run *run, struct mm_struct *mm,
+			   struct ferry_policy_fault *pf)
+{
+	unsigned long addr = run->vpn << PAGE_SHIFT;
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma || !(vma->vm_flags & VM_READ) ||
+	    (run->access != FERRY_ACCESS_READ && !(vma->vm_flags & VM_WRITE)))
+		return -EFAULT;
+	pf->vma_start = vma->vm_start >> PAGE_SHIFT;
+	pf->vma_end = vma->vm_end >> PAGE_SHIFT;
+	pf->anonymous = vma_is_anonymous(vma);
+	run->nr = min_t(u64, run->nr, pf->vma_end - run->vpn);
+	return 0;
+}
+
+static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
+			 struct ferry_policy_answer *a)
+{
+	struct ferry_device *fd = run->ctx->fd;
+	struct ferry_policy_fault pf = {
+		.vpn = run->vpn,
+		.write = run->access != FERRY_ACCESS_READ,
+		.atomic = run->access == FERRY_ACCESS_ATOMIC,
+		.frames_free = READ_ONCE(fd->region.frames.free),
+		.frames_total = fd->region.nr,
+		.failed_before = run->tries,
+	};
+	int ret;
+
+	mmap_read_lock(mm);
+	ret = ferry_run_check(run, mm, &pf);
+	mmap_read_unlock(mm);
+	if (ret)
+		return ret;
+	pf.nr = run->nr;
+	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT);
+	if (pf.advice == FERRY_ADVISE_ACCESSED_BY)
+		pf.advice = FERRY_ADVISE_PREFER_RAM;
+	READ_ONCE(fd->policy)->place(&pf, a);
+	return 0;
+}
+
+static int ferry_run_migrate(struct ferry_fault_run *run, struct mm_struct *mm,
+			     const struct ferry_policy_answer *a)
+{
+	struct ferry_context *ctx = run->ctx;
+	struct ferry_migration m = {
+		.dst = ctx->fd,
+		.ctx = ctx,
+		.fm = ctx->fm,
+		.max = FERRY_WINDOW,
+		.select = MIGRATE_VMA_SELECT_SYSTEM |
+			  MIGRATE_VMA_SELECT_COMPOUND,
+	};
+	unsigned long reached;
+	int ret;
+
+	if (ferry_nr_devices > 1)
+		m.select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	ret = ferry_migration_init(&m);
+	if (ret)
+		return ret;
+	ret = ferry_migrate_run(&m, mm, a->vpn << PAGE_SHIFT,
+				(a->vpn + a->nr) << PAGE_SHIFT, &reached);
+	ferry_count_add(ctx->fd, FERRY_C_DEV_FAULT_MIGRATED, m.moved);
+	ferry_migration_fini(&m);
+	return ret;
+}
+
+/* Map the run where it is; the first page counts, the rest is a hint. */
+static int ferry_run_map_locked(struct ferry_fault_run *run)
+{
+	struct ferry_mirror *m = &run->ctx->mirror;
+	unsigned long addr = run->vpn << PAGE_SHIFT;
+	unsigned long nr = run->nr;
+	int ret;
+
+	ret = ferry_mirror_map_hmm(m, addr, nr, run->access, true);
+	if (ret == -EFAULT && nr > 1) {
+		nr = 1;
+		ret = ferry_mirror_map_hmm(m, addr, nr, run->access, true);
+	}
+	if (!ret)
+		ferry_count_add(run->ctx->fd, FERRY_C_DEV_FAULT_MAPPED, nr);
+	if (ret || ferry_run_reachable(run, run->vpn))
+		return ret;
+	if (run->access == FERRY_ACCESS_ATOMIC)
+		return ferry_mirror_map_exclusive(m, addr);
+	/* On a device, but shared by fork: at home the CPU's fault unshares it. */
+	return ferry_mirror_map_hmm(m, addr, 1, run->access, false);
+}
+
+static int ferry_run_map(struct ferry_fault_run *run, struct mm_struct *mm)
+{
+	unsigned long addr = run->vpn << PAGE_SHIFT;
+	unsigned long granule_end = ALIGN(addr + 1, FERRY_GRANULE);
+	int ret;
+
+	run->nr = min3(run->nr, FERRY_WINDOW, (granule_end - addr) >> PAGE_SHIFT);
+	ret = ferry_mirror_cover(&run->ctx->mirror, addr,
+				 addr + (run->nr << PAGE_SHIFT));
+	if (ret)
+		return ret;
+	mmap_read_lock(mm);
+	ret = ferry_run_map_locked(run);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int ferry_run_resolve_mm(struct ferry_fault_run *run,
+				struct mm_struct *mm)
+{
+	struct ferry_policy_answer a;
+	int ret;
+
+	if (run->vpn >= mm->task_size >> PAGE_SHIFT)
+		return -EFAULT;
+	ret = ferry_run_ask(run, mm, &a);
+	if (ret)
+		return ret;
+	if (a.place == FERRY_PLACE_MIGRATE) {
+		ret = ferry_run_migrate(run, mm, &a);
+		if (ret == -EIO)
+			return ret;
+		if (ferry_run_reachable(run, run->vpn))
+			return 0;
+	}
+	return ferry_run_map(run, mm);
+}
+
+/* Resolve a run: its first page for certain, the others as far as it goes. */
+static int ferry_run_resolve(struct ferry_fault_run *run)
+{
+	struct mm_struct *mm = run->ctx->fm->mm;
+	int ret;
+
+	if (READ_ONCE(run->ctx->closing) || !mmget_not_zero(mm))
+		return -ECANCELED;
+	ret = ferry_run_resolve_mm(run, mm);
+	/* The last user's exit must not be run by the service thread. */
+	mmput_async(mm);
+	/* It kept changing: the engine tries again, and counts its tries. */
+	return ret == -EBUSY || ret == -EINTR ? 0 : ret;
+}
+
+static int ferry_fault_cmp(void *priv, const struct list_head *a,
+			   const struct list_head *b)
+{
+	const struct ferry_fault *x = list_entry(a, struct ferry_fault, node);
+	const struct ferry_fault *y = list_entry(b, struct ferry_fault, node);
+
+	if (x->ctx != y->ctx)
+		return x->ctx < y->ctx ? -1 : 1;
+	if (x->access != y->access)
+		return x->access < y->access ? -1 : 1;
+	return x->vpn < y->vpn ? -1 : x->vpn > y->vpn;
+}
+
+static bool ferry_run_takes(const struct ferry_fault_run *run,
+			    const struct ferry_fault *f)
+{
+	return run->ctx == f->ctx && run->access == f->access &&
+	       f->vpn <= run->vpn + run->nr &&
+	       f->vpn + f->nr <= run->vpn + FERRY_WINDOW;
+}
+
+static void ferry_fault_done(struct ferry_device *fd, struct ferry_fault *f,
+			     int status)
+{
+	u64 ns = ktime_get_ns() - f->raised;
+
+	ferry_stats_phase(fd, FERRY_PHASE_DEV_FAULT, ns);
+	if (status)
+		ferry_count(fd, FERRY_C_DEV_FAULT_FAILED);
+	trace_ferry_device_fault(fd->index, f->ctx->mirror.id,
+				 f->vpn << PAGE_SHIFT, f->nr, f->access, status,
+				 ns);
+	list_del(&f->node);
+	f->status = status;
+	/* The engine's stack owns it from here on. */
+	complete(&f->done);
+}
+
+/* Take the first faults of the batch that make one run; resolve; complete. */
+static void ferry_serve_run(struct ferry_device *fd, struct list_head *batch)
+{
+	struct ferry_fault *f = list_first_entry(batch, struct ferry_fault, node);
+	struct ferry_fault_run run = {
+		.ctx = f->ctx,
+		.vpn = f->vpn,
+		.nr = f->nr,
+		.access = f->access,
+		.tries = f->tries,
+	};
+	struct ferry_fault *next;
+	LIST_HEAD(mine);
+	int ret;
+
+	list_move_tail(&f->node, &mine);
+	list_for_each_entry_safe(f, next, batch, node) {
+		if (!ferry_run_takes(&run, f))
+			break;
+		run.nr = max(run.nr, (unsigned long)(f->vpn + f->nr - run.vpn));
+		list_move_tail(&f->node, &mine);
+		ferry_count(fd, FERRY_C_DEV_FAULT_DUPS);
+	}
+
+	ret = ferry_run_resolve(&run);
+	list_for_each_entry_safe(f, next, &mine, node) {
+		struct ferry_fault_run one = run;
+
+		if (f->vpn != run.vpn) {
+			one.vpn = f->vpn;
+			one.nr = 1;
+			ret = ferry_run_reachable(&one, f->vpn) ? 0 :
+			      ferry_run_resolve(&one);
+		}
+		ferry_fault_done(fd, f, ret);
+	}
+}
+
+static bool ferry_take_batch(struct ferry_fault_queue *q, struct list_head *batch)
+{
+	unsigned int n;
+
+	spin_lock(&q->lock);
+	for (n = 0; n < FERRY_FAULT_BATCH && q->len; n++, q->len--)
+		list_move_tail(q->list.next, batch);
+	spin_unlock(&q->lock);
+	if (n)
+		wake_up_all(&q->room);
+	return n;
+}
+
+static int ferry_service_thread(void *data)
+{
+	struct ferry_device *fd = data;
+	struct ferry_fault_queue *q = &fd->faults;
+	LIST_HEAD(batch);
+
+	while (!kthread_should_stop()) {
+		wait_event_idle(q->work, READ_ONCE(q->len) ||
+					 kthread_should_stop());
+		if (!ferry_take_batch(q, &batch))
+			continue;
+		ferry_count(fd, FERRY_C_DEV_FAULT_BATCHES);
+		list_sort(NULL, &batch, ferry_fault_cmp);
+		while (!list_empty(&batch)) {
+			ferry_serve_run(fd, &batch);
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+/**
+ * ferry_faults_init - start a device's service thread
+ * @fd: the device
+ *
+ * Return: 0 or -errno.
+ */
+int ferry_faults_init(struct ferry_device *fd)
+{
+	struct ferry_fault_queue *q = &fd->faults;
+	struct task_struct *t;
+
+	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->list);
+	q->len = 0;
+	init_waitqueue_head(&q->work);
+	init_waitqueue_head(&q->room);
+	t = kthread_run(ferry_service_thread, fd, "ferry%u-fault", fd->index);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	q->thread = t;
+	return 0;
+}
+
+/**
+ * ferry_faults_fini - stop it
+ * @fd: the device; it has no contexts, so no faults
+ */
+void ferry_faults_fini(struct ferry_device *fd)
+{
+	kthread_stop(fd->faults.thread);
+}
+
+static bool ferry_fault_queue(struct ferry_fault_queue *q, struct ferry_fault *f)
+{
+	bool room;
+
+	spin_lock(&q->lock);
+	room = q->len < FERRY_FAULT_QUEUE;
+	if (room) {
+		list_add_tail(&f->node, &q->list);
+		WRITE_ONCE(q->len, q->len + 1);
+	}
+	spin_unlock(&q->lock);
+	return room;
+}
+
+/**
+ * ferry_fault_raise - queue a fault and wait until it is resolved
+ * @ctx: the context
+ * @addr: address that must be reachable
+ * @len: bytes from there that the command would fault on next; at least 1
+ * @access: FERRY_ACCESS_*
+ * @tries: replays of this access before this one
+ *
+ * Context: the context's engine; may sleep; no locks held.
+ * Return: 0 to try the access again, -EFAULT, -ECANCELED, -ENOMEM, -EIO.
+ */
+int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
+		      unsigned int tries)
+{
+	struct ferry_fault_queue *q = &ctx->fd->faults;
+	struct ferry_fault f = {
+		.ctx = ctx,
+		.vpn = addr >> PAGE_SHIFT,
+		.nr = ((addr + len - 1) >> PAGE_SHIFT) - (addr >> PAGE_SHIFT) + 1,
+		.access = access,
+		.tries = tries,
+		.raised = ktime_get_ns(),
+	};
+
+	init_completion(&f.done);
+	while (!ferry_fault_queue(q, &f)) {
+		ferry_count(ctx->fd, FERRY_C_FAULT_QUEUE_FULL);
+		wait_event(q->room, READ_ONCE(q->len) < FERRY_FAULT_QUEUE ||
+				    READ_ONCE(ctx->closing));
+		if (READ_ONCE(ctx->closing))
+			return -ECANCELED;
+	}
+	ferry_count(ctx->fd, FERRY_C_DEV_FAULTS);
+	wake_up(&q->work);
+	wait_for_completion(&f.done);
+	return f.status;
+}

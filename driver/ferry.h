@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ferry's own structures, and what the rooms offer each other.
+ *
+ * Lock order, outermost first:
+ *
+ *	region.evict_lock -> mmap_lock (read) -> folio lock (trylock, by the core)
+ *	-> mirror.lock -> region.lock
+ *
+ * mirror.lock is taken inside mmu notifier callbacks, so inside memory reclaim:
+ * nothing under it allocates with GFP_KERNEL, faults, or waits for anything that
+ * does. region.lock is a spinlock; it is taken when the last reference of a
+ * device folio goes, under page table locks.
+ */
+#ifndef FERRY_DRV_H
+#define FERRY_DRV_H
+
+#include <linux/cdev.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/eventfd.h>
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <linux/ferry.h>
+#include "compat.h"
+#include "frame.h"
+#include "hw.h"
+#include "pagetable.h"
+#include "policy.h"
+
+#define FERRY_BLOCK_SHIFT	(PAGE_SHIFT + FERRY_MAX_ORDER)
+#define FERRY_BLOCK_BYTES	(1UL << FERRY_BLOCK_SHIFT)
+/* Bytes that one interval notifier covers. */
+#define FERRY_GRANULE_SHIFT	25
+#define FERRY_GRANULE		(1UL << FERRY_GRANULE_SHIFT)
+/* Pages that one pass of the five steps handles at most: one 2 MiB unit. */
+#define FERRY_WINDOW		512UL
+
+struct ferry_context;
+struct ferry_device;
+
+/* ---- stats.c ----------------------------------------------------------- */
+
+struct ferry_stats_cpu {
+	u64 counter[FERRY_COUNTERS];
+	u64 hist[FERRY_PHASES][FERRY_BUCKETS];
+};
+
+/* ---- region.c ---------------------------------------------------------- */
+
+/**
+ * struct ferry_mm - an address space that has pages on a device
+ * @ref: one for each frame that it owns, one for each context
+ * @mm: the mm_struct, kept from being freed (mmgrab), not from exiting
+ * @node: in the list of all, guarded by its mutex
+ * @contexts: open contexts; at 0 its frames are the first to be evicted
+ */
+struct ferry_mm {
+	refcount_t ref;
+	struct mm_struct *mm;
+	struct list_head node;
+	atomic_t contexts;
+};
+
+/**
+ * struct ferry_frame_meta - whose page a used frame holds
+ * @owner: address space that the frame was allocated for; NULL when free
+ * @index: its linear page index there (see linear_page_index())
+ *
+ * Guarded by region.lock.
+ */
+struct ferry_frame_meta {
+	struct ferry_mm *owner;
+	unsigned long index;
+};
+
+/**
+ * struct ferry_block - 2 MiB of frames, the unit of eviction
+ * @last_use: region.clock of the last allocation or device access
+ * @orphan: all contexts of its owners are gone
+ */
+struct ferry_block {
+	u64 last_use;
+	bool orphan;
+};
+
+/**
+ * struct ferry_region - device memory registered as ZONE_DEVICE pages
+ * @pgmap: its pagemap
+ * @first_pfn: pfn of frame 0
+ * @nr: frames
+ * @lock: guards @frames, @meta and the flags of @blocks
+ * @frames: which frames are free
+ * @meta: whose page each used frame holds
+ * @blocks: one for each FERRY_BLOCK_FRAMES frames
+ * @clock: grows with each use
+ * @evict_lock: one eviction at a time
+ */
+struct ferry_region {
+	struct dev_pagemap pgmap;
+	unsigned long first_pfn;
+	unsigned long nr;
+	spinlock_t lock;
+	struct ferry_frames frames;
+	struct ferry_frame_meta *meta;
+	struct ferry_block *blocks;
+	atomic64_t clock;
+	struct mutex evict_lock;
+};
+
+/* ---- device_fault.c ---------------------------------------------------- */
+
+/**
+ * struct ferry_fault - one entry of the fault queue; lives on the engine's stack
+ * @node: in the queue, then in the service thread's batch
+ * @ctx: context whose engine faulted
+ * @vpn: page that must be reachable
+ * @nr: pages from there that the command is about to touch; all but the first
+ *	are a hint
+ * @access: FERRY_ACCESS_*
+ * @tries: replays of this page before this one
+ * @raised: when it was queued, ns
+ * @status: how it was resolved; valid once @done
+ * @done: completed by the service thread
+ */
+struct ferry_fault {
+	struct list_head node;
+	struct ferry_context *ctx;
+	u64 vpn;
+	unsigned long nr;
+	u32 access;
+	unsigned int tries;
+	u64 raised;
+	int status;
+	struct completion done;
+};
+
+#define FERRY_FAULT_QUEUE	256
+
+/**
+ * struct ferry_fault_queue - the device's bounded fault queue
+ * @lock: guards @list and @len
+ * @list: faults not yet taken by the service thread
+ * @len: how many
+ * @work: wakes the service thread
+ * @room: wakes engines that wait for room
+ * @thread: the service thread
+ */
+struct ferry_fault_queue {
+	spinlock_t lock;
+	struct list_head list;
+	unsigned int len;
+	wait_queue_head_t work;
+	wait_queue_head_t room;
+	struct task_struct *thread;
+};
+
+/* ---- main.c ------------------------------------------------------------ */
+
+/**
+ * struct ferry_device - one accelerator, /dev/ferryN
+ * @dev: device in class ferry
+ * @cdev: its node
+ * @index: N
+ * @kind: kind of memory
+ * @hw: its backend
+ * @hw_data: the backend's
+ * @region: its memory
+ * @faults: its fault queue
+ * @policy: read once for each decision; switchable at run time
+ * @stats: per-CPU counters and histograms
+ * @debugfs: its directory
+ * @next_id: numbers its contexts
+ */
+struct ferry_device {
+	struct device dev;
+	struct cdev cdev;
+	unsigned int index;
+	enum ferry_kind kind;
+	const struct ferry_hw_ops *hw;
+	void *hw_data;
+	struct ferry_region region;
+	struct ferry_fault_queue faults;
+	const struct ferry_policy_ops *policy;
+	struct ferry_stats_cpu __percpu *stats;
+	struct dentry *debugfs;
+	atomic_t next_id;
+};
+
+extern unsigned int ferry_nr_devices;
+extern struct ferry_device *ferry_devs[FERRY_MAX_DEVICES];
+extern unsigned long ferry_fault_window;
+extern struct workqueue_struct *ferry_engine_wq;
+
+static inline struct ferry_device *ferry_device_at(int index)
+{
+	if (index < 0 || index >= ferry_nr_devices)
+		return NULL;
+	return ferry_devs[index];
+}
+
+/* ---- mirror.c ---------------------------------------------------------- */
+
+/**
+ * struct ferry_granule - one interval notifier of a mirror
+ * @mni: the notifier
+ * @mirror: its mirror
+ */
+struct ferry_granule {
+	struct mmu_interval_notifier mni;
+	struct ferry_mirror *mirror;
+};
+
+/**
+ * struct ferry_commit - one task is about to enter translations of a granule
+ * @node: in mirror.commits
+ * @granule: the granule
+ * @seq: its sequence; an invalidation that the task itself causes advances it
+ * @task: the task
+ */
+struct ferry_commit {
+	struct list_head node;
+	struct ferry_granule *granule;
+	unsigned long seq;
+	struct task_struct *task;
+};
+
+/**
+ * struct ferry_mirror - a context's device page table and its notifiers
+ * @mm: address space; alive as long as the context's ferry_mm
+ * @fd: device whose TLB is flushed
+ * @id: number of the context on that device
+ * @lock: guards @pt and @commits. An engine holds it while it uses a
+ *	translation, so an invalidation that got it has no access in flight
+ * @pt: the device page table
+ * @granules: notifiers by address >> FERRY_GRANULE_SHIFT; grows only
+ * @grow: serialises adding granules
+ * @commits: tasks between ferry_commit_begin() and ferry_commit_lock()
+ */
+struct ferry_mirror {
+	struct mm_struct *mm;
+	struct ferry_device *fd;
+	unsigned int id;
+	struct mutex lock;
+	struct ferry_pt pt;
+	struct xarray granules;
+	struct mutex grow;
+	struct list_head commits;
+};
+
+/* ---- engine.c ---------------------------------------------------------- */
+
+#define FERRY_MAX_QUEUED	64
+#define FERRY_MAX_REMEMBERED	256
+
+/**
+ * struct ferry_job - one submitted list of commands
+ * @ref: one for its list, one for each waiter
+ * @node: in the context's queue, or among the remembered
+ * @seq: its number
+ * @count: commands
+ * @cmds: the commands
+ * @results: one value a command
+ * @eventfd: signalled when done, or NULL
+ * @done: guarded by engine.lock, like all below
+ * @status: 0 or the errno of the command that failed
+ * @failed: its index
+ * @access: FERRY_ACCESS_* of the fault
+ * @fault_addr: its address
+ */
+struct ferry_job {
+	struct kref ref;
+	struct list_head node;
+	u64 seq;
+	u32 count;
+	struct ferry_cmd *cmds;
+	u64 *results;
+	struct eventfd_ctx *eventfd;
+	bool done;
+	int status;
+	u32 failed;
+	u32 access;
+	u64 fault_addr;
+};
+
+/**
+ * struct ferry_engine - a context's command queue
+ * @lock: guards the lists and the numbers
+ * @queue: jobs not yet run, oldest first; the running one stays at the head
+ * @queued: how many
+ * @past: jobs that are done, oldest first
+ * @remembered: how many
+ * @next_seq: number of the next job
+ * @wait: woken when a job is done
+ * @work: runs the jobs, one after another
+ * @bins: scratch of the histogram command
+ */
+struct ferry_engine {
+	spinlock_t lock;
+	struct list_head queue;
+	unsigned int queued;
+	struct list_head past;
+	unsigned int remembered;
+	u64 next_seq;
+	wait_queue_head_t wait;
+	struct work_struct work;
+	u64 *bins;
+};
+
+/* ---- contexts ---------------------------------------------------------- */
+
+/**
+ * struct ferry_context - what opening the node gives
+ * @fd: the device
+ * @fm: the address space
+ * @mirror: its device page table
+ * @engine: its command queue
+ * @closing: stops the engine; set once
+ * @advice: hints by range, guarded by @advice_lock
+ * @nr_advice: how many ranges
+ * @advice_lock: guards the two
+ */
+struct ferry_context {
+	struct ferry_device *fd;
+	struct ferry_mm *fm;
+	struct ferry_mirror mirror;
+	struct ferry_engine engine;
+	bool closing;
+	struct list_head advice;
+	unsigned int nr_advice;
+	struct mutex advice_lock;
+};
+
+/* ---- migrate.c --------------------------------------------------------- */
+
+/* Why a page that was collected must stay: FERRY_REASON_*, or one of these. */
+#define FERRY_WHY_UNKNOWN	0xff	/* not collected: find out afterwards */
+#define FERRY_WHY_MOVED		0xfe
+#define FERRY_WHY_IGNORE	0xfd	/* not part of the request */
+
+/**
+ * struct ferry_migration - one migration: its target, its window, its counts
+ * @dst: target device, or NULL for system RAM
+ * @from: device whose histograms count it when it goes to system RAM
+ * @ctx: context whose mirror gets the new translations, or NULL
+ * @fm: owner of the frames that are allocated
+ * @flags: FERRY_MIGRATE_*
+ * @max: pages of the largest window
+ * @select: MIGRATE_VMA_SELECT_* of the collect step
+ * @fault_page: page that the CPU faulted on, or NULL
+ * @only: when evicting: the device whose frames are wanted, else NULL
+ * @only_first: first wanted frame
+ * @only_nr: number of wanted frames
+ * @explain: find the reason of each page that stays
+ * @interruptible: stop at a signal
+ * @args: for the core
+ * @src: args.src
+ * @dstp: args.dst
+ * @why: what becomes of each page of the window
+ * @copies: the window's batch
+ * @nr_copies: how many
+ * @batch: room in @copies
+ * @copier: device that does the batch
+ * @fence: of its last batch
+ * @no_huge: a 2 MiB frame was wanted and there was none
+ * @again: not the first pass over this window: pages that moved keep that
+ * @commit: guards the entries that the commit step makes in the mirror
+ * @tables: for the mirror
+ * @moved: pages, total of all windows
+ * @failed: pages
+ * @huge: 2 MiB units
+ * @cleared: pages
+ * @reasons: pages by reason
+ */
+struct ferry_migration {
+	struct ferry_device *dst;
+	struct ferry_device *from;
+	struct ferry_context *ctx;
+	struct ferry_mm *fm;
+	u32 flags;
+	unsigned long max;
+	unsigned long select;
+	struct page *fault_page;
+	struct ferry_device *only;
+	unsigned long only_first;
+	unsigned long only_nr;
+	bool explain;
+	bool interruptible;
+
+	struct migrate_vma args;
+	unsigned long *src;
+	unsigned long *dstp;
+	u8 *why;
+	struct ferry_copy *copies;
+	unsigned int nr_copies;
+	unsigned int batch;
+	struct ferry_device *copier;
+	u64 fence;
+	bool no_huge;
+	bool again;
+	struct ferry_commit commit;
+	struct ferry_pt_cache tables;
+
+	u64 moved;
+	u64 failed;
+	u64 huge;
+	u64 cleared;
+	u64 reasons[FERRY_REASONS];
+};
+
+/* stats.c */
+int ferry_stats_init(struct ferry_device *fd);
+void ferry_stats_fini(struct ferry_device *fd);
+u64 ferry_stats_counter(struct ferry_device *fd, unsigned int i);
+u64 ferry_stats_hist(struct ferry_device *fd, unsigned int phase,
+		     unsigned int bucket);
+void ferry_stats_phase(struct ferry_device *fd, enum ferry_phase phase, u64 ns);
+void ferry_debugfs_init(void);
+void ferry_debugfs_fini(void);
+void ferry_debugfs_add(struct ferry_device *fd);
+extern const struct attribute_group *ferry_device_groups[];
+
+static inline void ferry_count_add(struct ferry_device *fd,
+				   enum ferry_counter c, u64 n)
+{
+	this_cpu_add(fd->stats->counter[c], n);
+}
+
+static inline void ferry_count(struct ferry_device *fd, enum ferry_counter c)
+{
+	ferry_count_add(fd, c, 1);
+}
+
+/* Ends a phase that began at *t, and begins the next. */
+static inline void ferry_phase_end(struct ferry_device *fd,
+				   enum ferry_phase phase, u64 *t)
+{
+	u64 now = ktime_get_ns();
+
+	ferry_stats_phase(fd, phase, now - *t);
+	*t = now;
+}
+
+/* region.c */
+extern char ferry_owner[];
+int ferry_region_init(struct ferry_device *fd, u64 bytes);
+void ferry_region_fini(struct ferry_device *fd);
+size_t ferry_region_footprint(struct ferry_device *fd);
+struct ferry_device *ferry_page_device(const struct page *page);
+unsigned long ferry_page_frame(const struct page *page);
+unsigned int ferry_frames_take(struct ferry_device *fd, struct ferry_mm *fm,
+			       unsigned long index, unsigned int order,
+			       unsigned int n, unsigned long *out);
+void ferry_frames_place(struct ferry_device *fd, unsigned long frame,
+			struct ferry_mm *fm, unsigned long index);
+void ferry_block_touch(struct ferry_device *fd, unsigned long frame);
+void ferry_region_orphan(struct ferry_device *fd, struct ferry_mm *fm);
+struct ferry_mm *ferry_mm_get(struct mm_struct *mm);
+void ferry_mm_put_many(struct ferry_mm *fm, unsigned int n);
+
+static inline void ferry_mm_put(struct ferry_mm *fm)
+{
+	ferry_mm_put_many(fm, 1);
+}
+
+/* mirror.c */
+int ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
+		      struct mm_struct *mm);
+void ferry_mirror_fini(struct ferry_mirror *m);
+int ferry_mirror_cover(struct ferry_mirror *m, unsigned long start,
+		       unsigned long end);
+struct ferry_granule *ferry_mirror_granule(struct ferry_mirror *m,
+					   unsigned long addr);
+void ferry_commit_begin(struct ferry_mirror *m, struct ferry_commit *c,
+			struct ferry_granule *g);
+bool ferry_commit_lock(struct ferry_mirror *m, struct ferry_commit *c);
+int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
+			 unsigned long nr, u32 access, bool local);
+int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr);
+int ferry_mirror_translate(struct ferry_mirror *m, u64 addr, u32 access,
+			   struct ferry_span *span, size_t *len);
+unsigned long ferry_mirror_missing(struct ferry_mirror *m, u64 vpn,
+				   unsigned long nr, u32 access);
+int ferry_mirror_snapshot(struct ferry_mirror *m, unsigned long start,
+			  unsigned long nr, unsigned long *pfns);
+int ferry_query_range(struct ferry_context *ctx, const struct ferry_query *q);
+
+/* migrate.c */
+int ferry_migration_init(struct ferry_migration *m);
+void ferry_migration_fini(struct ferry_migration *m);
+int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end);
+int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req);
+int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
+		      unsigned long start, unsigned long end,
+		      unsigned long *reached);
+
+/* cpu_fault.c */
+vm_fault_t ferry_migrate_to_ram(struct vm_fault *vmf);
+
+/* device_fault.c */
+int ferry_faults_init(struct ferry_device *fd);
+void ferry_faults_fini(struct ferry_device *fd);
+int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
+		      unsigned int tries);
+
+/* evict.c */
+int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge);
+void ferry_evict_all(struct ferry_device *fd);
+
+/* engine.c */
+int ferry_engine_init(struct ferry_context *ctx);
+void ferry_engine_fini(struct ferry_context *ctx);
+int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req);
+int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req);
+
+/* advise, in policy terms; uapi.c asks, device_fault.c reads */
+int ferry_advise_range(struct ferry_context *ctx, const struct ferry_advise *req);
+u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr);
+void ferry_advice_fini(struct ferry_context *ctx);
+
+/* uapi.c */
+long ferry_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* FERRY_DRV_H */

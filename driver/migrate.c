@@ -1,0 +1,927 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration: every page that moves, for whatever reason, moves here.
+ *
+ * DOC: The five steps
+ *
+ * A window of at most FERRY_WINDOW pages of one VMA goes through
+ *
+ *	collect   the core isolates the pages and puts migration entries in place
+ *	allocate  a destination for each: frames, or system pages
+ *	copy      the hardware copies or clears, in batches; then the fence
+ *	commit    the core moves the struct pages' state; the mirror of the caller
+ *		  learns the new places
+ *	finalize  the core replaces the migration entries; what stayed is counted
+ *
+ * The caller holds the mmap lock for reading over all five, and the mm alive.
+ * That also keeps the anon_vma of each collected page alive until the core is
+ * done with it, which is what rule 3 of Documentation/design.rst asks for.
+ *
+ * A window is at most one PMD: a folio of 2 MiB is one entry, one allocation and
+ * one copy. Where a 2 MiB destination cannot be had, the destinations are 4 KiB
+ * and the core splits the folio.
+ *
+ * Best effort is counted: m->why[] says of each page of the window what became of
+ * it.
+ */
+#include <linux/hmm.h>
+#include <linux/hugetlb.h>
+#include <linux/magic.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include "ferry.h"
+#include "trace.h"
+
+/* Copies in one batch; runs of neighbours are one copy. */
+#define FERRY_BATCH	64U
+/* Frames that are taken under one hold of region.lock. */
+#define FERRY_CHUNK	32U
+/* How often a window is tried again after room was made or pages read back. */
+#define FERRY_WINDOW_TRIES	4
+
+/**
+ * ferry_migration_init - get a migration's arrays
+ * @m: target, owner and flags filled in, the rest zero
+ *
+ * Context: may sleep; not under mirror.lock.
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_migration_init(struct ferry_migration *m)
+{
+	size_t pfns = m->max * sizeof(unsigned long);
+	unsigned int batch = min_t(unsigned long, m->max, FERRY_BATCH);
+	void *p;
+
+	p = kvmalloc(2 * pfns + batch * sizeof(*m->copies) + m->max, GFP_KERNEL);
+	if (!p)
+		return -ENOMEM;
+	m->src = p;
+	m->dstp = p + pfns;
+	m->copies = p + 2 * pfns;
+	m->batch = batch;
+	m->why = p + 2 * pfns + batch * sizeof(*m->copies);
+	return 0;
+}
+
+/**
+ * ferry_migration_fini - give them back
+ * @m: the migration
+ */
+void ferry_migration_fini(struct ferry_migration *m)
+{
+	ferry_pt_cache_drain(&m->tables);
+	kvfree(m->src);
+}
+
+/* Device whose histograms a migration is counted in. */
+static struct ferry_device *ferry_migration_device(struct ferry_migration *m)
+{
+	return m->dst ?: m->from;
+}
+
+static void ferry_why(struct ferry_migration *m, unsigned long i,
+		      unsigned long nr, u8 why)
+{
+	if (!m->again) {
+		memset(&m->why[i], why, nr);
+		return;
+	}
+	for (; nr; nr--, i++) {
+		if (m->why[i] != FERRY_WHY_MOVED)
+			m->why[i] = why;
+	}
+}
+
+/* Pages that entry @i of the window stands for. */
+static unsigned long ferry_entry_pages(const struct ferry_migration *m,
+				       unsigned long i)
+{
+	return m->src[i] & MIGRATE_PFN_COMPOUND ? HPAGE_PMD_NR : 1;
+}
+
+/* ---- collect ------------------------------------------------------------- */
+
+static int ferry_migrate_collect(struct ferry_migration *m,
+				 struct vm_area_struct *vma,
+				 unsigned long start, unsigned long end)
+{
+	int ret;
+
+	m->args = (struct migrate_vma) {
+		.vma = vma,
+		.src = m->src,
+		.dst = m->dstp,
+		.start = start,
+		.end = end,
+		.pgmap_owner = ferry_owner,
+		.flags = m->select,
+		.fault_page = m->fault_page,
+	};
+	ret = migrate_vma_setup(&m->args);
+	trace_ferry_collect(m, m->args.cpages);
+	return ret;
+}
+
+/* ---- allocate ------------------------------------------------------------ */
+
+/*
+ * Why a collected entry must not go to the device, or FERRY_WHY_UNKNOWN when it
+ * may.
+ */
+static u8 ferry_keep_off_device(struct ferry_migration *m, unsigned long src)
+{
+	struct page *page = migrate_pfn_to_page(src);
+
+	if (!page)
+		return m->flags & FERRY_MIGRATE_NO_HOLES ? FERRY_REASON_EMPTY :
+							   FERRY_WHY_UNKNOWN;
+	if (ferry_page_device(page) == m->dst)
+		return FERRY_REASON_RESIDENT;
+	/* KSM compares the pages of its stable tree with the CPU. */
+	if (folio_test_ksm(page_folio(page)))
+		return FERRY_REASON_KSM;
+	return FERRY_WHY_UNKNOWN;
+}
+
+static void ferry_dst_frame(struct ferry_migration *m, unsigned long i,
+			    unsigned long frame, unsigned int order)
+{
+	struct ferry_region *r = &m->dst->region;
+	unsigned long pfn = r->first_pfn + frame;
+
+	zone_device_folio_init(page_folio(pfn_to_page(pfn)), &r->pgmap, order);
+	m->dstp[i] = migrate_pfn(pfn) | (order ? MIGRATE_PFN_COMPOUND : 0);
+}
+
+static unsigned long ferry_index_at(struct ferry_migration *m, unsigned long i)
+{
+	return linear_page_index(m->args.vma, m->args.start + i * PAGE_SIZE);
+}
+
+/*
+ * 4 KiB frames for the entries @at[0..n); entries that get none are marked.
+ * Returns how many got one.
+ */
+static unsigned int ferry_allocate_frames(struct ferry_migration *m,
+					  const u16 *at, unsigned int n)
+{
+	unsigned long frames[FERRY_CHUNK];
+	unsigned long index = ferry_index_at(m, at[0]);
+	unsigned int i, got;
+
+	got = ferry_frames_take(m->dst, m->fm, index, 0, n, frames);
+	for (i = 0; i < got; i++) {
+		if (at[i] - at[0] != i)
+			ferry_frames_place(m->dst, frames[i], m->fm,
+					   index + at[i] - at[0]);
+		ferry_dst_frame(m, at[i], frames[i], 0);
+		ferry_why(m, at[i], 1, FERRY_REASON_RACED);
+	}
+	for (; i < n; i++)
+		ferry_why(m, at[i], 1, FERRY_REASON_NO_FRAME);
+	return got;
+}
+
+static void ferry_drop_dst(struct ferry_migration *m, unsigned long i)
+{
+	struct folio *folio = page_folio(migrate_pfn_to_page(m->dstp[i]));
+
+	m->dstp[i] = 0;
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/*
+ * A 2 MiB entry: one frame of that size, or 512 small ones. The core inserts
+ * pages for a 2 MiB hole without looking whether each has a destination, so
+ * there it is all or nothing.
+ */
+static unsigned long ferry_allocate_huge(struct ferry_migration *m,
+					 unsigned long i)
+{
+	bool hole = !migrate_pfn_to_page(m->src[i]);
+	unsigned long frame, n, got = 0;
+	u16 at[FERRY_CHUNK];
+
+	if (ferry_frames_take(m->dst, m->fm, ferry_index_at(m, i),
+			      FERRY_MAX_ORDER, 1, &frame)) {
+		ferry_dst_frame(m, i, frame, FERRY_MAX_ORDER);
+		ferry_why(m, i, HPAGE_PMD_NR, FERRY_REASON_RACED);
+		return HPAGE_PMD_NR;
+	}
+	m->no_huge = true;
+	for (n = 0; n < HPAGE_PMD_NR; n += FERRY_CHUNK) {
+		unsigned int k, part;
+
+		for (k = 0; k < FERRY_CHUNK; k++)
+			at[k] = i + n + k;
+		part = ferry_allocate_frames(m, at, FERRY_CHUNK);
+		got += part;
+		if (part < FERRY_CHUNK)
+			break;
+	}
+	if (got == HPAGE_PMD_NR || (got && !hole)) {
+		if (got < HPAGE_PMD_NR)
+			ferry_why(m, i + got, HPAGE_PMD_NR - got,
+				  FERRY_REASON_NO_FRAME);
+		return got;
+	}
+	for (n = 0; n < got; n++)
+		ferry_drop_dst(m, i + n);
+	ferry_why(m, i, HPAGE_PMD_NR, FERRY_REASON_NO_FRAME);
+	return 0;
+}
+
+static unsigned long ferry_allocate_on_device(struct ferry_migration *m)
+{
+	unsigned long i, step, pages = 0;
+	unsigned int n = 0;
+	u16 at[FERRY_CHUNK];
+
+	for (i = 0; i < m->args.npages; i += step) {
+		u8 keep;
+
+		step = ferry_entry_pages(m, i);
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		keep = ferry_keep_off_device(m, m->src[i]);
+		if (keep != FERRY_WHY_UNKNOWN) {
+			ferry_why(m, i, step, keep);
+			continue;
+		}
+		if (step > 1) {
+			pages += ferry_allocate_huge(m, i);
+			continue;
+		}
+		at[n++] = i;
+		if (n == FERRY_CHUNK) {
+			pages += ferry_allocate_frames(m, at, n);
+			n = 0;
+		}
+	}
+	if (n)
+		pages += ferry_allocate_frames(m, at, n);
+	return pages;
+}
+
+/* Whether a page on a device is to come home now. */
+static bool ferry_wanted_home(struct ferry_migration *m, struct page *page)
+{
+	struct ferry_device *fd = ferry_page_device(page);
+
+	if (!fd)
+		return false;
+	if (!m->only)
+		return true;
+	return fd == m->only &&
+	       ferry_page_frame(page) - m->only_first < m->only_nr;
+}
+
+static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
+			     unsigned int order)
+{
+	unsigned long addr = m->args.start + i * PAGE_SIZE;
+	gfp_t gfp = order ? GFP_TRANSHUGE_LIGHT | __GFP_NOWARN :
+			    GFP_HIGHUSER_MOVABLE;
+	struct folio *folio;
+
+	folio = vma_alloc_folio(gfp, order, m->args.vma, addr);
+	if (!folio)
+		return false;
+	folio_lock(folio);
+	m->dstp[i] = migrate_pfn(folio_pfn(folio)) |
+		     (order ? MIGRATE_PFN_COMPOUND : 0);
+	return true;
+}
+
+/* Without the first page the core leaves the folio whole, where it is. */
+static unsigned long ferry_allocate_home(struct ferry_migration *m,
+					 unsigned long i, unsigned long nr)
+{
+	unsigned long n;
+
+	if (nr > 1 && ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
+		ferry_why(m, i, nr, FERRY_REASON_RACED);
+		return nr;
+	}
+	for (n = 0; n < nr; n++) {
+		if (!ferry_dst_system(m, i + n, 0))
+			break;
+	}
+	ferry_why(m, i, n, FERRY_REASON_RACED);
+	ferry_why(m, i + n, nr - n, FERRY_REASON_NO_MEMORY);
+	return n;
+}
+
+static unsigned long ferry_allocate_in_ram(struct ferry_migration *m)
+{
+	unsigned long i, step, pages = 0;
+
+	for (i = 0; i < m->args.npages; i += step) {
+		struct page *page = migrate_pfn_to_page(m->src[i]);
+
+		step = ferry_entry_pages(m, i);
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		if (!page)
+			ferry_why(m, i, step, FERRY_REASON_EMPTY);
+		else if (!ferry_wanted_home(m, page))
+			ferry_why(m, i, step, FERRY_WHY_IGNORE);
+		else
+			pages += ferry_allocate_home(m, i, step);
+	}
+	return pages;
+}
+
+static unsigned long ferry_migrate_allocate(struct ferry_migration *m)
+{
+	unsigned long pages = m->dst ? ferry_allocate_on_device(m) :
+				       ferry_allocate_in_ram(m);
+
+	trace_ferry_allocate(m, pages);
+	return pages;
+}
+
+/* ---- copy ---------------------------------------------------------------- */
+
+/* Whether @c can go on with @next, which follows it in the window. */
+static bool ferry_copy_joins(const struct ferry_copy *c,
+			     const struct ferry_copy *next)
+{
+	u64 bytes = (u64)c->nr << PAGE_SHIFT;
+
+	return c->dir == next->dir && c->peer == next->peer &&
+	       c->vram + bytes == next->vram &&
+	       (!c->page || page_to_pfn(c->page) + c->nr == page_to_pfn(next->page)) &&
+	       (!c->peer || c->peer_vram + bytes == next->peer_vram);
+}
+
+/* A batch goes to one device: the destination, or where the pages come from. */
+static void ferry_copy_submit(struct ferry_migration *m)
+{
+	if (!m->nr_copies)
+		return;
+	m->fence = m->copier->hw->copy(m->copier, m->copies, m->nr_copies);
+	m->nr_copies = 0;
+}
+
+static int ferry_copy_wait(struct ferry_migration *m)
+{
+	int ret = 0;
+
+	ferry_copy_submit(m);
+	if (m->copier)
+		ret = m->copier->hw->wait(m->copier, m->fence);
+	m->copier = NULL;
+	return ret;
+}
+
+static int ferry_copy_add(struct ferry_migration *m, struct ferry_device *copier,
+			  const struct ferry_copy *c)
+{
+	int ret = 0;
+
+	if (m->copier != copier) {
+		ret = ferry_copy_wait(m);
+		m->copier = copier;
+	}
+	if (m->nr_copies && ferry_copy_joins(&m->copies[m->nr_copies - 1], c)) {
+		m->copies[m->nr_copies - 1].nr += c->nr;
+		return ret;
+	}
+	if (m->nr_copies == m->batch)
+		ferry_copy_submit(m);
+	m->copies[m->nr_copies++] = *c;
+	return ret;
+}
+
+static u64 ferry_page_vram(const struct page *page)
+{
+	return (u64)ferry_page_frame(page) << PAGE_SHIFT;
+}
+
+/* The copy that entry @i needs; @spage is its source page, NULL for a hole. */
+static int ferry_copy_entry(struct ferry_migration *m, struct page *spage,
+			    struct page *dpage, unsigned int nr)
+{
+	struct ferry_device *from = spage ? ferry_page_device(spage) : NULL;
+	struct ferry_copy c = { .nr = nr };
+	u64 bytes = (u64)nr << PAGE_SHIFT;
+
+	if (!m->dst) {
+		c.dir = FERRY_COPY_FROM_VRAM;
+		c.vram = ferry_page_vram(spage);
+		c.page = dpage;
+		ferry_count_add(from, FERRY_C_BYTES_FROM_DEVICE, bytes);
+		return ferry_copy_add(m, from, &c);
+	}
+	c.vram = ferry_page_vram(dpage);
+	if (!spage) {
+		c.dir = FERRY_COPY_CLEAR;
+	} else if (from) {
+		c.dir = FERRY_COPY_PEER;
+		c.peer = from;
+		c.peer_vram = ferry_page_vram(spage);
+		ferry_count_add(m->dst, FERRY_C_BYTES_PEER, bytes);
+	} else {
+		c.dir = FERRY_COPY_TO_VRAM;
+		c.page = spage;
+		ferry_count_add(m->dst, FERRY_C_BYTES_TO_DEVICE, bytes);
+	}
+	return ferry_copy_add(m, m->dst, &c);
+}
+
+/*
+ * What the device can't give back stays where it is: without destinations the
+ * core puts the old pages back.
+ */
+static void ferry_copy_failed(struct ferry_migration *m)
+{
+	unsigned long i;
+
+	for (i = 0; i < m->args.npages; i++) {
+		if (m->dstp[i])
+			ferry_drop_dst(m, i);
+	}
+}
+
+static int ferry_migrate_copy(struct ferry_migration *m, unsigned long pages)
+{
+	struct page *head = NULL;
+	unsigned long i, base = 0, end = 0;
+	int ret = 0, err;
+
+	for (i = 0; i < m->args.npages; i++) {
+		unsigned int nr = m->dstp[i] & MIGRATE_PFN_COMPOUND ?
+				  HPAGE_PMD_NR : 1;
+		struct page *spage = migrate_pfn_to_page(m->src[i]);
+
+		/* Small destinations for a large source: its tails are implied. */
+		if (m->src[i] & MIGRATE_PFN_COMPOUND) {
+			head = spage;
+			base = i;
+			end = i + HPAGE_PMD_NR;
+		}
+		if (!m->dstp[i])
+			continue;
+		if (!spage && head && i < end)
+			spage = head + (i - base);
+		err = ferry_copy_entry(m, spage, migrate_pfn_to_page(m->dstp[i]),
+				       nr);
+		ret = ret ?: err;
+		/* A write by the device leaves no trace in the page: assume one. */
+		if (!m->dst)
+			folio_mark_dirty(page_folio(migrate_pfn_to_page(m->dstp[i])));
+	}
+	err = ferry_copy_wait(m);
+	ret = ret ?: err;
+	if (ret)
+		ferry_copy_failed(m);
+	trace_ferry_copy(m, ret ? 0 : pages);
+	return ret;
+}
+
+/* ---- commit -------------------------------------------------------------- */
+
+static bool ferry_entry_moved(const struct ferry_migration *m, unsigned long i)
+{
+	return m->dstp[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
+}
+
+/* Enter the new places into the mirror; a page left out faults later. */
+static void ferry_commit_enter(struct ferry_migration *m)
+{
+	struct ferry_mirror *mirror = &m->ctx->mirror;
+	struct vm_area_struct *vma = m->args.vma;
+	u64 vpn = m->args.start >> PAGE_SHIFT;
+	unsigned long i;
+
+	lockdep_assert_held(&mirror->lock);
+	for (i = 0; i < m->args.npages; i++) {
+		struct page *dpage = migrate_pfn_to_page(m->dstp[i]);
+		bool huge = m->dstp[i] & MIGRATE_PFN_COMPOUND;
+		u64 flags = FERRY_PTE_DEVICE |
+			    ((u64)m->dst->index << FERRY_PTE_DEV_SHIFT);
+
+		if (!ferry_entry_moved(m, i))
+			continue;
+		if (m->src[i] & MIGRATE_PFN_VALID ?
+		    m->src[i] & MIGRATE_PFN_WRITE : vma->vm_flags & VM_WRITE)
+			flags |= FERRY_PTE_WRITE;
+		ferry_pt_map(&mirror->pt, &m->tables, vpn + i,
+			     huge ? FERRY_MAX_ORDER : 0,
+			     ferry_pte(ferry_page_frame(dpage), flags));
+	}
+}
+
+static void ferry_migrate_commit(struct ferry_migration *m)
+{
+	struct ferry_mirror *mirror = m->ctx ? &m->ctx->mirror : NULL;
+	struct ferry_granule *g = NULL;
+
+	if (mirror && m->dst == mirror->fd &&
+	    !ferry_pt_cache_fill(&m->tables, 1))
+		g = ferry_mirror_granule(mirror, m->args.start);
+	if (!g) {
+		migrate_vma_pages(&m->args);
+	} else {
+		ferry_commit_begin(mirror, &m->commit, g);
+		migrate_vma_pages(&m->args);
+		if (ferry_commit_lock(mirror, &m->commit))
+			ferry_commit_enter(m);
+		mutex_unlock(&mirror->lock);
+	}
+	trace_ferry_commit(m, 0);
+}
+
+/* ---- finalize ------------------------------------------------------------ */
+
+static void ferry_count_moved(struct ferry_migration *m, unsigned long i,
+			      unsigned long nr)
+{
+	struct page *spage = migrate_pfn_to_page(m->src[i]);
+	struct ferry_device *from = spage ? ferry_page_device(spage) : NULL;
+	bool huge = nr > 1;
+
+	if (!m->dst) {
+		ferry_count_add(from, FERRY_C_TO_RAM_PAGES, nr);
+		ferry_count_add(from, FERRY_C_TO_RAM_HUGE, huge);
+	} else if (from) {
+		ferry_count_add(m->dst, FERRY_C_PEER_PAGES, nr);
+		ferry_count_add(m->dst, FERRY_C_PEER_HUGE, huge);
+	} else {
+		ferry_count_add(m->dst, spage ? FERRY_C_TO_DEVICE_PAGES :
+						FERRY_C_CLEARED_PAGES, nr);
+		ferry_count_add(m->dst, FERRY_C_TO_DEVICE_HUGE, huge);
+	}
+}
+
+static unsigned long ferry_migrate_finalize(struct ferry_migration *m)
+{
+	unsigned long i, nr, moved = 0;
+
+	for (i = 0; i < m->args.npages; i += nr) {
+		nr = m->dstp[i] & MIGRATE_PFN_COMPOUND ? HPAGE_PMD_NR : 1;
+		if (ferry_entry_moved(m, i)) {
+			ferry_why(m, i, nr, FERRY_WHY_MOVED);
+			ferry_count_moved(m, i, nr);
+			moved += nr;
+			m->huge += nr > 1;
+		} else if (m->dstp[i] && !migrate_pfn_to_page(m->src[i]) &&
+			   userfaultfd_missing(m->args.vma)) {
+			ferry_why(m, i, nr, FERRY_REASON_USERFAULTFD);
+		}
+	}
+	migrate_vma_finalize(&m->args);
+	trace_ferry_finalize(m, moved);
+	return moved;
+}
+
+/* ---- why pages stayed ---------------------------------------------------- */
+
+static bool ferry_vma_is_shmem(struct vm_area_struct *vma)
+{
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == TMPFS_MAGIC;
+}
+
+static u8 ferry_why_ram_page(struct ferry_migration *m, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!m->dst || is_zero_page(page))
+		return m->dst ? FERRY_REASON_RACED : FERRY_REASON_RESIDENT;
+	if (folio_test_ksm(folio))
+		return FERRY_REASON_KSM;
+	if (!folio_test_anon(folio))
+		return ferry_vma_is_shmem(m->args.vma) ? FERRY_REASON_SHMEM :
+							 FERRY_REASON_FILE;
+	if (folio_maybe_dma_pinned(folio))
+		return FERRY_REASON_PINNED;
+	if (folio_test_locked(folio) || !folio_test_lru(folio))
+		return FERRY_REASON_LOCKED;
+	if (folio_ref_count(folio) > folio_mapcount(folio) +
+				     (folio_test_swapcache(folio) ?
+				      (int)folio_nr_pages(folio) : 0))
+		return FERRY_REASON_PINNED;
+	return FERRY_REASON_RACED;
+}
+
+static u8 ferry_why_page(struct ferry_migration *m, unsigned long hmm)
+{
+	struct ferry_device *fd;
+	struct page *page;
+
+	if (hmm & HMM_PFN_ERROR)
+		return FERRY_REASON_SPECIAL;
+	if (!(hmm & HMM_PFN_VALID)) {
+		if (!vma_is_anonymous(m->args.vma))
+			return ferry_vma_is_shmem(m->args.vma) ?
+			       FERRY_REASON_SHMEM : FERRY_REASON_FILE;
+		return FERRY_REASON_SWAPPED;
+	}
+	page = hmm_pfn_to_page(hmm);
+	fd = ferry_page_device(page);
+	if (fd)
+		return fd == m->dst ? FERRY_REASON_RESIDENT : FERRY_REASON_RACED;
+	if (is_zone_device_page(page))
+		return FERRY_REASON_OTHER;
+	return ferry_why_ram_page(m, page);
+}
+
+/* A guess after the fact, but a good one: nothing but the page table is read. */
+static void ferry_migrate_explain(struct ferry_migration *m)
+{
+	unsigned long nr = m->args.npages, i;
+	unsigned long *pfns = m->src;
+	bool unknown = false;
+	int ret;
+
+	for (i = 0; i < nr; i++)
+		unknown |= m->why[i] == FERRY_WHY_UNKNOWN;
+	if (!unknown)
+		return;
+
+	/* The core is done with the array. */
+	ret = ferry_mirror_snapshot(&m->ctx->mirror, m->args.start, nr, pfns);
+	for (i = 0; i < nr; i++) {
+		if (m->why[i] == FERRY_WHY_UNKNOWN)
+			m->why[i] = ret ? FERRY_REASON_RACED :
+					  ferry_why_page(m, pfns[i]);
+	}
+}
+
+/**
+ * ferry_migrate_window - take one window through the five steps
+ * @m: the migration; m->why[] of the window says what to do: pages that are
+ *	FERRY_WHY_MOVED keep that, whatever happens now
+ * @vma: the VMA
+ * @start: first address, inside @vma
+ * @end: end of the window, inside @vma, at most m->max pages on and within one
+ *	2 MiB unit
+ *
+ * Context: mmap_lock held for reading, or the mmap lock of a fault.
+ * Return: number of pages that moved, or -EINVAL for a VMA that the core does
+ * not migrate, or -EIO when the device lost data.
+ */
+int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end)
+{
+	struct ferry_device *fd = ferry_migration_device(m);
+	u64 t = ktime_get_ns();
+	unsigned long pages;
+	int ret;
+
+	ret = ferry_migrate_collect(m, vma, start, end);
+	ferry_phase_end(fd, FERRY_PHASE_COLLECT, &t);
+	if (ret)
+		return ret;
+	if (!m->args.cpages)
+		goto finalize;
+
+	pages = ferry_migrate_allocate(m);
+	ferry_phase_end(fd, FERRY_PHASE_ALLOCATE, &t);
+	ret = ferry_migrate_copy(m, pages);
+	ferry_phase_end(fd, FERRY_PHASE_COPY, &t);
+	ferry_migrate_commit(m);
+	ferry_phase_end(fd, FERRY_PHASE_COMMIT, &t);
+finalize:
+	pages = ferry_migrate_finalize(m);
+	ferry_phase_end(fd, FERRY_PHASE_FINALIZE, &t);
+	return ret ?: (int)pages;
+}
+
+/* ---- ranges --------------------------------------------------------------- */
+
+static void ferry_count_stayed(struct ferry_migration *m, unsigned long nr,
+			       enum ferry_reason reason)
+{
+	m->failed += nr;
+	m->reasons[reason] += nr;
+	ferry_count_add(ferry_migration_device(m), FERRY_C_REASON_0 + reason, nr);
+}
+
+static void ferry_count_window(struct ferry_migration *m, unsigned long nr)
+{
+	unsigned long i, run;
+
+	for (i = 0; i < nr; i += run) {
+		u8 why = m->why[i];
+
+		for (run = 1; i + run < nr && m->why[i + run] == why; run++)
+			;
+		if (why == FERRY_WHY_MOVED)
+			m->moved += run;
+		else if (why != FERRY_WHY_IGNORE)
+			ferry_count_stayed(m, run, why == FERRY_WHY_UNKNOWN ?
+					   FERRY_REASON_RACED : why);
+	}
+}
+
+static unsigned long ferry_window_count(struct ferry_migration *m,
+					unsigned long nr, u8 why)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < nr; i++)
+		n += m->why[i] == why;
+	return n;
+}
+
+/* A VMA that never migrates counts as a whole, however large it is. */
+static int ferry_vma_never(struct vm_area_struct *vma)
+{
+	if (is_vm_hugetlb_page(vma))
+		return FERRY_REASON_HUGETLB;
+	if (vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
+		return FERRY_REASON_SPECIAL;
+	return -1;
+}
+
+/* Read back what the last pass found swapped out; tells whether any came. */
+static bool ferry_window_swapin(struct ferry_migration *m, unsigned long start,
+				unsigned long nr)
+{
+	bool any = false;
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		if (m->why[i] != FERRY_REASON_SWAPPED)
+			continue;
+		if (ferry_mirror_map_hmm(&m->ctx->mirror, start + i * PAGE_SIZE,
+					 1, FERRY_ACCESS_READ, true))
+			continue;
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * One pass over a window, with the mmap lock taken. Returns the window's end, and
+ * in *room how many frames another pass could use once the lock is dropped: 0 when
+ * the window is done and counted, ~0 when pages were read back.
+ */
+static unsigned long ferry_window_pass(struct ferry_migration *m,
+				       struct mm_struct *mm, unsigned long start,
+				       unsigned long end, bool first,
+				       unsigned long *room, int *err)
+{
+	struct vm_area_struct *vma = find_vma(mm, start);
+	unsigned long nr;
+	int never, ret;
+
+	*room = 0;
+	*err = 0;
+	if (!vma || vma->vm_start > start) {
+		end = vma ? min(end, vma->vm_start) : end;
+		ferry_count_stayed(m, (end - start) >> PAGE_SHIFT,
+				   FERRY_REASON_UNMAPPED);
+		return end;
+	}
+	end = min(end, vma->vm_end);
+	never = ferry_vma_never(vma);
+	if (never >= 0) {
+		ferry_count_stayed(m, (end - start) >> PAGE_SHIFT, never);
+		return end;
+	}
+
+	end = min(end, ALIGN(start + 1, FERRY_BLOCK_BYTES));
+	nr = (end - start) >> PAGE_SHIFT;
+	m->again = !first;
+	m->no_huge = false;
+	ferry_why(m, 0, m->max, FERRY_WHY_UNKNOWN);
+	ret = ferry_migrate_window(m, vma, start, end);
+	if (ret == -EIO)
+		*err = ret;
+	if (m->explain)
+		ferry_migrate_explain(m);
+	if (m->flags & FERRY_MIGRATE_SWAPIN &&
+	    ferry_window_swapin(m, start, nr))
+		*room = ~0UL;
+	else if (!(m->flags & FERRY_MIGRATE_NO_EVICT))
+		*room = ferry_window_count(m, nr, FERRY_REASON_NO_FRAME);
+	if (!*room)
+		ferry_count_window(m, nr);
+	return end;
+}
+
+/* One window until it is done: passes, with room made between them. */
+static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
+			    unsigned long start, unsigned long end,
+			    unsigned long *next)
+{
+	struct ferry_device *fd = ferry_migration_device(m);
+	unsigned int tries;
+	unsigned long room;
+	int err;
+
+	for (tries = 1; ; tries++) {
+		u64 t = ktime_get_ns();
+
+		if (mmap_read_lock_killable(mm))
+			return -EINTR;
+		ferry_phase_end(fd, FERRY_PHASE_LOCK, &t);
+		*next = ferry_window_pass(m, mm, start, end, tries == 1, &room,
+					  &err);
+		mmap_read_unlock(mm);
+		if (err || !room)
+			return err;
+		if (tries == FERRY_WINDOW_TRIES ||
+		    (room != ~0UL && ferry_make_room(fd, room, m->no_huge))) {
+			ferry_count_window(m, (*next - start) >> PAGE_SHIFT);
+			return 0;
+		}
+	}
+}
+
+/**
+ * ferry_migrate_run - move a range
+ * @m: the migration, initialised
+ * @mm: address space, with mm_users held
+ * @start: first address, page-aligned
+ * @end: end of the range
+ * @reached: out: how far it got
+ *
+ * Context: may sleep; no locks held.
+ * Return: 0, -EINTR (a signal; what is counted is up to *@reached), -ENOMEM,
+ * -EIO.
+ */
+int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
+		      unsigned long start, unsigned long end,
+		      unsigned long *reached)
+{
+	unsigned long next;
+	int ret = 0;
+
+	for (*reached = start; *reached < end; *reached = next) {
+		unsigned long unit = min(end, ALIGN(*reached + 1,
+						    FERRY_BLOCK_BYTES));
+
+		if (m->interruptible && signal_pending(current))
+			return -EINTR;
+		if (m->ctx) {
+			ret = ferry_mirror_cover(&m->ctx->mirror, *reached, unit);
+			if (ret)
+				return ret;
+		}
+		ret = ferry_window_run(m, mm, *reached, end, &next);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * ferry_migrate_range - FERRY_IOC_MIGRATE, on checked arguments
+ * @ctx: the caller's context
+ * @req: the request; counts and, on -EINTR, where to go on are stored in it
+ *
+ * Context: may sleep.
+ * Return: 0 or the errno that the uapi header names.
+ */
+int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req)
+{
+	struct ferry_migration m = {
+		.dst = ferry_device_at(req->dst),
+		.from = ctx->fd,
+		.ctx = ctx,
+		.fm = ctx->fm,
+		.flags = req->flags,
+		.max = FERRY_WINDOW,
+		.explain = true,
+		.interruptible = true,
+	};
+	struct mm_struct *mm = ctx->fm->mm;
+	unsigned long reached;
+	int ret;
+
+	m.select = m.dst ? MIGRATE_VMA_SELECT_SYSTEM : 0;
+	if (!m.dst || ferry_nr_devices > 1)
+		m.select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	if (!(m.flags & FERRY_MIGRATE_NO_THP))
+		m.select |= MIGRATE_VMA_SELECT_COMPOUND;
+
+	ret = ferry_migration_init(&m);
+	if (ret)
+		return ret;
+	if (!mmget_not_zero(mm)) {
+		ret = -ESRCH;
+		goto out;
+	}
+	ret = ferry_migrate_run(&m, mm, req->addr, req->addr + req->len,
+				&reached);
+	mmput(mm);
+
+	req->len -= reached - req->addr;
+	req->addr = reached;
+	req->moved = m.moved;
+	req->failed = m.failed;
+	req->huge = m.huge;
+	memcpy(req->reasons, m.reasons, sizeof(m.reasons));
+out:
+	ferry_migration_fini(&m);
+	return ret;
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regions: device memory registered as ZONE_DEVICE pages, and whose page each
+ * of its frames holds.
+ *
+ * A region spans a free physical range that nothing answers at; the VRAM behind
+ * it is reached through the hardware seam by frame number. All regions have one
+ * owner token, so that a page can move from one Ferry device to another without
+ * a stop in RAM.
+ *
+ * Each used frame remembers the address space it was allocated for and its page
+ * index there. Eviction works from that, by virtual address, with the owner's mm
+ * held (see evict.c). The record keeps the mm_struct from being freed, never
+ * from exiting.
+ */
+#include <linux/highmem.h>
+#include <linux/ioport.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "ferry.h"
+
+/* The address is the token; all Ferry pages carry it. */
+char ferry_owner[] = "ferry";
+
+static DEFINE_MUTEX(ferry_mms_lock);
+static LIST_HEAD(ferry_mms);
+
+/**
+ * ferry_mm_get - find or make the record of an address space
+ * @mm: the address space; the caller makes sure that it is not freed meanwhile
+ *
+ * Context: may sleep.
+ * Return: the record with a reference more, or NULL without memory.
+ */
+struct ferry_mm *ferry_mm_get(struct mm_struct *mm)
+{
+	struct ferry_mm *fm;
+
+	mutex_lock(&ferry_mms_lock);
+	list_for_each_entry(fm, &ferry_mms, node) {
+		if (fm->mm == mm && refcount_inc_not_zero(&fm->ref))
+			goto out;
+	}
+	fm = kzalloc_obj(*fm);
+	if (!fm)
+		goto out;
+	refcount_set(&fm->ref, 1);
+	atomic_set(&fm->contexts, 0);
+	mmgrab(mm);
+	fm->mm = mm;
+	list_add(&fm->node, &ferry_mms);
+out:
+	mutex_unlock(&ferry_mms_lock);
+	return fm;
+}
+
+/*
+ * The last frame of an exiting process may be freed under a page table lock;
+ * unlinking needs a mutex, so it is done from a worker.
+ */
+static void ferry_mm_reap(struct work_struct *work)
+{
+	struct ferry_mm *fm, *next;
+	LIST_HEAD(dead);
+
+	mutex_lock(&ferry_mms_lock);
+	list_for_each_entry_safe(fm, next, &ferry_mms, node) {
+		if (!refcount_read(&fm->ref))
+			list_move(&fm->node, &dead);
+	}
+	mutex_unlock(&ferry_mms_lock);
+
+	list_for_each_entry_safe(fm, next, &dead, node) {
+		mmdrop(fm->mm);
+		kfree(fm);
+	}
+}
+
+static DECLARE_WORK(ferry_mm_reaper, ferry_mm_reap);
+
+/**
+ * ferry_mm_put_many - drop references of an address space's record
+ * @fm: the record
+ * @n: how many, at least 1
+ *
+ * Context: any that allows spinlocks.
+ */
+void ferry_mm_put_many(struct ferry_mm *fm, unsigned int n)
+{
+	if (refcount_sub_and_test(n, &fm->ref))
+		schedule_work(&ferry_mm_reaper);
+}
+
+static struct ferry_device *ferry_pgmap_device(struct dev_pagemap *pgmap)
+{
+	return container_of(pgmap, struct ferry_device, region.pgmap);
+}
+
+/**
+ * ferry_page_device - the device that a page lives on
+ * @page: any page that the caller keeps from being freed
+ *
+ * Return: the Ferry device, or NULL for a page that is not Ferry's.
+ */
+struct ferry_device *ferry_page_device(const struct page *page)
+{
+	struct dev_pagemap *pgmap;
+
+	if (!is_zone_device_page(page))
+		return NULL;
+	pgmap = page_pgmap(page);
+	if (pgmap->owner != ferry_owner)
+		return NULL;
+	return ferry_pgmap_device(pgmap);
+}
+
+/**
+ * ferry_page_frame - the frame behind a page of a Ferry device
+ * @page: the page
+ *
+ * Return: frame number in its region.
+ */
+unsigned long ferry_page_frame(const struct page *page)
+{
+	struct ferry_device *fd = ferry_pgmap_device(page_pgmap(page));
+
+	return page_to_pfn(page) - fd->region.first_pfn;
+}
+
+static void ferry_frames_own(struct ferry_region *r, unsigned long frame,
+			     unsigned long nr, struct ferry_mm *fm,
+			     unsigned long index)
+{
+	struct ferry_block *b = &r->blocks[frame >> FERRY_MAX_ORDER];
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		r->meta[frame + i].owner = fm;
+		r->meta[frame + i].index = index + i;
+	}
+	b->orphan = false;
+	b->last_use = atomic64_inc_return_relaxed(&r->clock);
+}
+
+/**
+ * ferry_frames_take - allocate frames for pages of an address space
+ * @fd: the device
+ * @fm: the address space; each frame takes a reference of it
+ * @index: page index that the first one is for; see ferry_frames_place() to
+ *	change it
+ * @order: order of each run, 0 or FERRY_MAX_ORDER
+ * @n: how many runs
+ * @out: frame number of each
+ *
+ * The frames hold whatever they held before: the caller overwrites or clears
+ * every byte before anything can map them.
+ *
+ * Context: takes region.lock.
+ * Return: number of runs allocated, 0 to @n.
+ */
+unsigned int ferry_frames_take(struct ferry_device *fd, struct ferry_mm *fm,
+			       unsigned long index, unsigned int order,
+			       unsigned int n, unsigned long *out)
+{
+	struct ferry_region *r = &fd->region;
+	unsigned int i, got = 0;
+
+	spin_lock(&r->lock);
+	if (!order) {
+		got = ferry_frames_alloc_bulk(&r->frames, n, out);
+	} else {
+		for (; got < n; got++) {
+			out[got] = ferry_frames_alloc(&r->frames, order);
+			if (out[got] == FERRY_NO_FRAME)
+				break;
+		}
+	}
+	for (i = 0; i < got; i++)
+		ferry_frames_own(r, out[i], 1UL << order, fm,
+				 index + ((unsigned long)i << order));
+	spin_unlock(&r->lock);
+
+	if (got)
+		refcount_add(got << order, &fm->ref);
+	return got;
+}
+
+/**
+ * ferry_frames_place - say which page an order-0 frame is for
+ * @fd: the device
+ * @frame: a frame of ferry_frames_take() that nothing maps yet
+ * @fm: its owner
+ * @index: page index in that address space
+ *
+ * A hint for eviction, so it may be stored without region.lock: the frame
+ * cannot be freed meanwhile, and a reader that sees the old index only looks in
+ * the wrong place.
+ */
+void ferry_frames_place(struct ferry_device *fd, unsigned long frame,
+			struct ferry_mm *fm, unsigned long index)
+{
+	WRITE_ONCE(fd->region.meta[frame].index, index);
+}
+
+/**
+ * ferry_block_touch - note that a device used a frame
+ * @fd: device that the frame is on
+ * @frame: the frame
+ *
+ * Context: any; lockless, a lost update only makes the order of eviction a
+ * little older.
+ */
+void ferry_block_touch(struct ferry_device *fd, unsigned long frame)
+{
+	struct ferry_region *r = &fd->region;
+
+	WRITE_ONCE(r->blocks[frame >> FERRY_MAX_ORDER].last_use,
+		   atomic64_inc_return_relaxed(&r->clock));
+}
+
+/**
+ * ferry_region_orphan - an address space lost its last context
+ * @fd: the device to look through
+ * @fm: the address space
+ *
+ * Marks the blocks that hold its pages to be evicted before all others.
+ *
+ * Context: may sleep.
+ */
+void ferry_region_orphan(struct ferry_device *fd, struct ferry_mm *fm)
+{
+	struct ferry_region *r = &fd->region;
+	unsigned long b, i;
+
+	for (b = 0; b < r->nr >> FERRY_MAX_ORDER; b++) {
+		struct ferry_frame_meta *m = &r->meta[b << FERRY_MAX_ORDER];
+
+		spin_lock(&r->lock);
+		for (i = 0; i < FERRY_BLOCK_FRAMES; i++) {
+			if (m[i].owner == fm) {
+				r->blocks[b].orphan = true;
+				break;
+			}
+		}
+		spin_unlock(&r->lock);
+		cond_resched();
+	}
+}
+
+/* The last reference of a device folio went: its frames are free again. */
+static void ferry_folio_free(struct folio *folio)
+{
+	struct page *page = folio_page(folio, 0);
+	struct ferry_device *fd = ferry_page_device(page);
+	struct ferry_region *r = &fd->region;
+	unsigned long frame = ferry_page_frame(page);
+	unsigned int order = folio_order(folio);
+	struct ferry_mm *fm;
+	unsigned long i;
+
+	spin_lock(&r->lock);
+	fm = r->meta[frame].owner;
+	for (i = 0; i < 1UL << order; i++)
+		r->meta[frame + i].owner = NULL;
+	ferry_frames_free(&r->frames, frame, order);
+	spin_unlock(&r->lock);
+
+	/* All frames of one folio were allocated together, for one owner. */
+	if (fm)
+		ferry_mm_put_many(fm, 1U << order);
+}
+
+/* The core splits a device folio: the parts stay frames of the same region. */
+static void ferry_folio_split(struct folio *head, struct folio *tail)
+{
+	if (!tail) {
+		struct ferry_device *fd = ferry_page_device(folio_page(head, 0));
+
+		ferry_count(fd, FERRY_C_SPLIT_HUGE);
+		return;
+	}
+	tail->pgmap = head->pgmap;
+	tail->page.mapping = head->page.mapping;
+}
+
+static const struct dev_pagemap_ops ferry_pagemap_ops = {
+	.folio_free = ferry_folio_free,
+	.migrate_to_ram = ferry_migrate_to_ram,
+	.folio_split = ferry_folio_split,
+};
+
+/**
+ * ferry_region_init - register a device's memory
+ * @fd: the device
+ * @bytes: size, a multiple of FERRY_BLOCK_BYTES
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, or what the core says of the range.
+ */
+int ferry_region_init(struct ferry_device *fd, u64 bytes)
+{
+	struct ferry_region *r = &fd->region;
+	struct resource *res;
+	void *addr;
+	int ret;
+
+	spin_lock_init(&r->lock);
+	mutex_init(&r->evict_lock);
+	atomic64_set(&r->clock, 0);
+	r->nr = bytes >> PAGE_SHIFT;
+
+	ret = ferry_frames_init(&r->frames, r->nr);
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
+	r->meta = kvcalloc(r->nr, sizeof(*r->meta), GFP_KERNEL);
+	r->blocks = kvcalloc(r->nr >> FERRY_MAX_ORDER, sizeof(*r->blocks),
+			     GFP_KERNEL);
+	if (!r->meta || !r->blocks)
+		goto free;
+
+	res = request_free_mem_region(&iomem_resource, bytes, "ferry");
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		goto free;
+	}
+	r->pgmap.type = MEMORY_DEVICE_PRIVATE;
+	r->pgmap.range.start = res->start;
+	r->pgmap.range.end = res->end;
+	r->pgmap.nr_range = 1;
+	r->pgmap.ops = &ferry_pagemap_ops;
+	r->pgmap.owner = ferry_owner;
+	r->first_pfn = PHYS_PFN(res->start);
+
+	addr = memremap_pages(&r->pgmap, numa_node_id());
+	if (IS_ERR(addr)) {
+		ret = PTR_ERR(addr);
+		release_mem_region(res->start, resource_size(res));
+		goto free;
+	}
+	return 0;
+
+free:
+	kvfree(r->blocks);
+	kvfree(r->meta);
+	ferry_frames_fini(&r->frames);
+	return ret;
+}
+
+/**
+ * ferry_region_fini - give the range back
+ * @fd: the device; all its frames are free, see ferry_evict_all()
+ *
+ * Context: may sleep.
+ */
+void ferry_region_fini(struct ferry_device *fd)
+{
+	struct ferry_region *r = &fd->region;
+	struct range range = r->pgmap.range;
+
+	memunmap_pages(&r->pgmap);
+	release_mem_region(range.start, range_len(&range));
+	kvfree(r->blocks);
+	kvfree(r->meta);
+	ferry_frames_fini(&r->frames);
+	flush_work(&ferry_mm_reaper);
+}
+
+/**
+ * ferry_region_footprint - memory that a region costs beside its struct pages
+ * @fd: the device
+ *
+ * Return: bytes.
+ */
+size_t ferry_region_footprint(struct ferry_device *fd)
+{
+	struct ferry_region *r = &fd->region;
+
+	return r->frames.bytes + r->nr * sizeof(*r->meta) +
+	       (r->nr >> FERRY_MAX_ORDER) * sizeof(*r->blocks);
+}
