@@ -244,6 +244,7 @@ struct ferry_commit {
  * @lock: guards @pt and @commits. An engine holds it while it uses a
  *	translation, so an invalidation that got it has no access in flight
  * @pt: the device page table
+ * @tables: spare tables for it, guarded by @lock
  * @granules: notifiers by address >> FERRY_GRANULE_SHIFT; grows only
  * @grow: serialises adding granules
  * @commits: tasks between ferry_commit_begin() and ferry_commit_lock()
@@ -254,6 +255,7 @@ struct ferry_mirror {
 	unsigned int id;
 	struct mutex lock;
 	struct ferry_pt pt;
+	struct ferry_pt_cache tables;
 	struct xarray granules;
 	struct mutex grow;
 	struct list_head commits;
@@ -376,7 +378,6 @@ struct ferry_context {
  * @no_huge: a 2 MiB frame was wanted and there was none
  * @again: not the first pass over this window: pages that moved keep that
  * @commit: guards the entries that the commit step makes in the mirror
- * @tables: for the mirror
  * @moved: pages, total of all windows
  * @failed: pages
  * @huge: 2 MiB units
@@ -410,7 +411,6 @@ struct ferry_migration {
 	bool no_huge;
 	bool again;
 	struct ferry_commit commit;
-	struct ferry_pt_cache tables;
 
 	u64 moved;
 	u64 failed;
@@ -482,6 +482,7 @@ int ferry_mirror_cover(struct ferry_mirror *m, unsigned long start,
 		       unsigned long end);
 struct ferry_granule *ferry_mirror_granule(struct ferry_mirror *m,
 					   unsigned long addr);
+int ferry_mirror_prepare(struct ferry_mirror *m);
 void ferry_commit_begin(struct ferry_mirror *m, struct ferry_commit *c,
 			struct ferry_granule *g);
 bool ferry_commit_lock(struct ferry_mirror *m, struct ferry_commit *c);

@@ -129,6 +129,7 @@ static unsigned long first_word(const struct ferry_frames *f,
 	return s * BITS_PER_LONG + __ffs(f->summary[order][s]);
 }
 
+/* The free run of @order that @frame lies in appears, or goes. */
 static void run_add(struct ferry_frames *f, unsigned long frame,
 		    unsigned int order)
 {
@@ -412,7 +413,6 @@ void ferry_frames_free(struct ferry_frames *f, unsigned long frame,
 		if (!bit_test(f->bits[order], other >> order))
 			break;
 		run_del(f, other, order);
-		frame &= ~BIT(order);
 	}
 	run_add(f, frame, order);
 }

@@ -71,7 +71,6 @@ int ferry_migration_init(struct ferry_migration *m)
  */
 void ferry_migration_fini(struct ferry_migration *m)
 {
-	ferry_pt_cache_drain(&m->tables);
 	kvfree(m->src);
 }
 
@@ -151,7 +150,11 @@ static void ferry_dst_frame(struct ferry_migration *m, unsigned long i,
 	struct ferry_region *r = &m->dst->region;
 	unsigned long pfn = r->first_pfn + frame;
 
-	zone_device_folio_init(page_folio(pfn_to_page(pfn)), &r->pgmap, order);
+	/*
+	 * Not page_folio(): a free frame may still look like the tail of the 2 MiB
+	 * folio that it was last a part of.
+	 */
+	zone_device_folio_init((struct folio *)pfn_to_page(pfn), &r->pgmap, order);
 	m->dstp[i] = migrate_pfn(pfn) | (order ? MIGRATE_PFN_COMPOUND : 0);
 }
 
@@ -510,7 +513,7 @@ static void ferry_commit_enter(struct ferry_migration *m)
 		if (m->src[i] & MIGRATE_PFN_VALID ?
 		    m->src[i] & MIGRATE_PFN_WRITE : vma->vm_flags & VM_WRITE)
 			flags |= FERRY_PTE_WRITE;
-		ferry_pt_map(&mirror->pt, &m->tables, vpn + i,
+		ferry_pt_map(&mirror->pt, &mirror->tables, vpn + i,
 			     huge ? FERRY_MAX_ORDER : 0,
 			     ferry_pte(ferry_page_frame(dpage), flags));
 	}
@@ -521,8 +524,7 @@ static void ferry_migrate_commit(struct ferry_migration *m)
 	struct ferry_mirror *mirror = m->ctx ? &m->ctx->mirror : NULL;
 	struct ferry_granule *g = NULL;
 
-	if (mirror && m->dst == mirror->fd &&
-	    !ferry_pt_cache_fill(&m->tables, 1))
+	if (mirror && m->dst == mirror->fd && !ferry_mirror_prepare(mirror))
 		g = ferry_mirror_granule(mirror, m->args.start);
 	if (!g) {
 		migrate_vma_pages(&m->args);

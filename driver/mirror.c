@@ -133,7 +133,44 @@ void ferry_mirror_fini(struct ferry_mirror *m)
 		kfree(g);
 	}
 	xa_destroy(&m->granules);
+	ferry_pt_cache_drain(&m->tables);
 	ferry_pt_fini(&m->pt);
+}
+
+/* Leaf tables that entering one window can need: it may straddle two. */
+#define FERRY_LEAVES	2U
+
+/**
+ * ferry_mirror_prepare - have tables at hand for one window of entries
+ * @m: the mirror
+ *
+ * Tables are allocated before the lock is taken under which they are used.
+ * Another task may use them first; what cannot be entered then only faults again.
+ *
+ * Context: may sleep; mirror.lock not held.
+ * Return: 0 or -ENOMEM.
+ */
+int ferry_mirror_prepare(struct ferry_mirror *m)
+{
+	struct ferry_pt_cache fresh;
+	int ret;
+
+	mutex_lock(&m->lock);
+	if (ferry_pt_cache_ready(&m->tables, FERRY_LEAVES)) {
+		mutex_unlock(&m->lock);
+		return 0;
+	}
+	/* Take what is left, so that only the difference is allocated. */
+	fresh = m->tables;
+	memset(&m->tables, 0, sizeof(m->tables));
+	mutex_unlock(&m->lock);
+
+	ret = ferry_pt_cache_fill(&fresh, FERRY_LEAVES);
+	mutex_lock(&m->lock);
+	swap(fresh, m->tables);
+	mutex_unlock(&m->lock);
+	ferry_pt_cache_drain(&fresh);
+	return ret;
 }
 
 static int ferry_granule_add(struct ferry_mirror *m, unsigned long i)
@@ -266,9 +303,9 @@ static u64 ferry_pte_of_hmm(unsigned long hmm, u32 access)
 	return ferry_pte(page_to_pfn(page), flags);
 }
 
-static void ferry_mirror_enter(struct ferry_mirror *m, struct ferry_pt_cache *c,
-			       unsigned long start, unsigned long nr,
-			       const unsigned long *pfns, u32 access)
+static void ferry_mirror_enter(struct ferry_mirror *m, unsigned long start,
+			       unsigned long nr, const unsigned long *pfns,
+			       u32 access)
 {
 	u64 vpn = start >> PAGE_SHIFT;
 	unsigned long i, step;
@@ -285,7 +322,7 @@ static void ferry_mirror_enter(struct ferry_mirror *m, struct ferry_pt_cache *c,
 		step = 1UL << order;
 		/* A missing table only costs another fault. */
 		if (pte)
-			ferry_pt_map(&m->pt, c, vpn + i, order, pte);
+			ferry_pt_map(&m->pt, &m->tables, vpn + i, order, pte);
 	}
 }
 
@@ -312,7 +349,6 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 		.default_flags = HMM_PFN_REQ_FAULT,
 		.dev_private_owner = local ? ferry_owner : NULL,
 	};
-	struct ferry_pt_cache tables = {};
 	unsigned int tries = 0;
 	int ret;
 
@@ -322,8 +358,7 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 	range.hmm_pfns = kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
 	if (!range.hmm_pfns)
 		return -ENOMEM;
-	/* The range may straddle a 2 MiB boundary. */
-	ret = ferry_pt_cache_fill(&tables, 2);
+	ret = ferry_mirror_prepare(m);
 	while (!ret) {
 		range.notifier_seq = mmu_interval_read_begin(range.notifier);
 		ret = hmm_range_fault(&range);
@@ -331,8 +366,8 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			mutex_lock(&m->lock);
 			if (!mmu_interval_read_retry(range.notifier,
 						     range.notifier_seq)) {
-				ferry_mirror_enter(m, &tables, start, nr,
-						   range.hmm_pfns, access);
+				ferry_mirror_enter(m, start, nr, range.hmm_pfns,
+						   access);
 				mutex_unlock(&m->lock);
 				break;
 			}
@@ -344,7 +379,6 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			ret = 0;
 		}
 	}
-	ferry_pt_cache_drain(&tables);
 	kvfree(range.hmm_pfns);
 	return ret;
 }
@@ -363,34 +397,29 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr)
 {
 	struct ferry_granule *g = ferry_mirror_granule(m, addr);
-	struct ferry_pt_cache tables = {};
 	struct ferry_commit c;
 	struct folio *folio;
 	struct page *page;
 	int ret;
 
 	mmap_assert_locked(m->mm);
-	ret = ferry_pt_cache_fill(&tables, 1);
+	ret = ferry_mirror_prepare(m);
 	if (ret)
-		goto out;
+		return ret;
 	ferry_commit_begin(m, &c, g);
 	page = make_device_exclusive(m->mm, addr, ferry_owner, &folio);
 	ret = -EBUSY;
 	if (ferry_commit_lock(m, &c) && !IS_ERR(page))
-		ret = ferry_pt_map(&m->pt, &tables, addr >> PAGE_SHIFT, 0,
+		ret = ferry_pt_map(&m->pt, &m->tables, addr >> PAGE_SHIFT, 0,
 				   ferry_pte(page_to_pfn(page),
 					     FERRY_PTE_WRITE |
 					     FERRY_PTE_EXCLUSIVE));
 	mutex_unlock(&m->lock);
-	if (IS_ERR(page)) {
-		ret = PTR_ERR(page);
-		goto out;
-	}
+	if (IS_ERR(page))
+		return PTR_ERR(page);
 	folio_mark_dirty(folio);
 	folio_unlock(folio);
 	folio_put(folio);
-out:
-	ferry_pt_cache_drain(&tables);
 	return ret;
 }
 

@@ -53,8 +53,8 @@
 /* A root, and two ways from it that share nothing else. */
 #define CACHE_NODES	(1 + 2 * (TOP_LEVEL - 1))
 
-static_assert(SLOTS == 1U << SLOT_BITS);
-static_assert(CACHE_NODES <= FERRY_PT_CACHE);
+static_assert(SLOTS == 1U << SLOT_BITS, "a slot for each value");
+static_assert(CACHE_NODES <= FERRY_PT_CACHE, "the cache holds a filling");
 
 struct leaf {
 	u64 pte[SLOTS];
@@ -218,6 +218,19 @@ int ferry_pt_cache_fill(struct ferry_pt_cache *c, unsigned int leaves)
 		c->node[c->nodes++] = node;
 	}
 	return 0;
+}
+
+/**
+ * ferry_pt_cache_ready - whether ferry_pt_cache_fill() has nothing to do
+ * @c: cache
+ * @leaves: leaf tables wanted
+ *
+ * Context: any; nobody else may use @c.
+ * Return: true when the cache has what ferry_pt_cache_fill() promises.
+ */
+bool ferry_pt_cache_ready(const struct ferry_pt_cache *c, unsigned int leaves)
+{
+	return c->leaves >= leaves && c->nodes >= CACHE_NODES;
 }
 
 /**

@@ -90,6 +90,7 @@ typedef void (*ferry_pt_fn)(void *ctx, u64 vpn, u64 pte, unsigned long nr,
 void ferry_pt_init(struct ferry_pt *pt);
 void ferry_pt_fini(struct ferry_pt *pt);
 int ferry_pt_cache_fill(struct ferry_pt_cache *c, unsigned int leaves);
+bool ferry_pt_cache_ready(const struct ferry_pt_cache *c, unsigned int leaves);
 void ferry_pt_cache_drain(struct ferry_pt_cache *c);
 int ferry_pt_map(struct ferry_pt *pt, struct ferry_pt_cache *c, u64 vpn,
 		 unsigned int order, u64 pte);

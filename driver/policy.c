@@ -61,14 +61,17 @@ static bool may_migrate(const struct ferry_policy_fault *f)
 	       f->advice != FERRY_ADVISE_ACCESSED_BY;
 }
 
-/* Whether the 2 MiB at @huge lie in the VMA and the fault covers half of them. */
+/*
+ * Whether the 2 MiB at @huge, which the fault touches, lie in the VMA and are
+ * half covered by the fault.
+ */
 static bool wants_huge(const struct ferry_policy_fault *f, u64 huge)
 {
 	u64 start = larger(f->vpn, huge);
 	u64 end = smaller(f->vpn + f->nr, huge + HUGE_PAGES);
 
 	return f->vma_start <= huge && huge + HUGE_PAGES <= f->vma_end &&
-	       start < end && end - start >= HUGE_PAGES / 2;
+	       end - start >= HUGE_PAGES / 2;
 }
 
 static void place_in_ram(const struct ferry_policy_fault *f,
