@@ -70,10 +70,24 @@ static void ferry_advice_cut(struct ferry_context *ctx, unsigned long start,
 	}
 }
 
+/* Whether taking [start, end) out makes two hints of one. */
+static bool ferry_advice_splits(struct ferry_context *ctx, unsigned long start,
+				unsigned long end)
+{
+	struct ferry_hint *h;
+
+	list_for_each_entry(h, &ctx->advice, node) {
+		if (h->start < start && h->end > end)
+			return true;
+	}
+	return false;
+}
+
 static int ferry_advice_set(struct ferry_context *ctx, unsigned long start,
 			    unsigned long end, u32 advice)
 {
 	struct ferry_hint *spare, *h;
+	unsigned int more;
 	int ret = 0;
 
 	spare = kzalloc_obj(*spare, GFP_KERNEL_ACCOUNT);
@@ -83,20 +97,24 @@ static int ferry_advice_set(struct ferry_context *ctx, unsigned long start,
 		goto free;
 	}
 	mutex_lock(&ctx->advice_lock);
-	/* A range may split one hint and add itself. */
-	if (ctx->nr_advice + 2 > FERRY_MAX_ADVICE) {
-		ret = -ENOSPC;
-	} else {
+	more = ferry_advice_splits(ctx, start, end);
+	if (!more)
 		ferry_advice_cut(ctx, start, end, &spare);
-		if (advice != FERRY_ADVISE_NORMAL) {
-			h->start = start;
-			h->end = end;
-			h->advice = advice;
-			list_add(&h->node, &ctx->advice);
-			ctx->nr_advice++;
-			h = NULL;
-		}
+	more += advice != FERRY_ADVISE_NORMAL;
+	if (ctx->nr_advice + more > FERRY_MAX_ADVICE) {
+		ret = -ENOSPC;
+		goto unlock;
 	}
+	ferry_advice_cut(ctx, start, end, &spare);
+	if (advice != FERRY_ADVISE_NORMAL) {
+		h->start = start;
+		h->end = end;
+		h->advice = advice;
+		list_add(&h->node, &ctx->advice);
+		ctx->nr_advice++;
+		h = NULL;
+	}
+unlock:
 	mutex_unlock(&ctx->advice_lock);
 free:
 	kfree(spare);

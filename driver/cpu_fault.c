@@ -5,7 +5,7 @@
  *
  * The core calls with the page locked and referenced. Other CPUs may fault on
  * other pages of the same window at that moment; each holds the lock of its own
- * page, collecting only tries locks, so each leaves the others' pages alone.
+ * page and only tries the locks of others, so each leaves the others' pages alone.
  */
 #include <linux/mm.h>
 #include "ferry.h"
@@ -26,6 +26,15 @@ static void ferry_cpu_window(struct ferry_device *fd, struct vm_fault *vmf,
 		m->select |= MIGRATE_VMA_SELECT_COMPOUND;
 		return;
 	}
+	/*
+	 * A 2 MiB folio mapped in parts: the core splits it while it collects, and in
+	 * 7.3 loses track of which part it has locked when the window holds others.
+	 */
+	if (folio_test_large(page_folio(vmf->page))) {
+		*start = ALIGN_DOWN(vmf->address, PAGE_SIZE);
+		*end = *start + PAGE_SIZE;
+		return;
+	}
 	READ_ONCE(fd->policy)->window(vmf->address >> PAGE_SHIFT,
 				      vma->vm_start >> PAGE_SHIFT,
 				      vma->vm_end >> PAGE_SHIFT,
@@ -38,12 +47,38 @@ static void ferry_cpu_window(struct ferry_device *fd, struct vm_fault *vmf,
 static vm_fault_t ferry_cpu_fault_result(const struct ferry_migration *m,
 					 unsigned long i, int ret)
 {
-	if (ret == -EIO)
+	if (ret < 0)
 		return VM_FAULT_SIGBUS;
 	if (m->why[i] == FERRY_REASON_NO_MEMORY)
 		return VM_FAULT_OOM;
 	/* It moved, or somebody else is moving it: the access is tried again. */
 	return 0;
+}
+
+/*
+ * The record of the address space, when the page was allocated for it: the page is
+ * locked and referenced, so its frame keeps the record.
+ */
+static struct ferry_mm *ferry_fault_mm(struct ferry_device *fd,
+				       struct vm_fault *vmf)
+{
+	struct ferry_mm *fm;
+
+	fm = READ_ONCE(fd->region.meta[ferry_page_frame(vmf->page)].owner);
+	return fm && fm->mm == vmf->vma->vm_mm ? fm : NULL;
+}
+
+static int ferry_fault_run(struct ferry_migration *m, struct vm_area_struct *vma,
+			   unsigned long start, unsigned long end)
+{
+	int ret;
+
+	m->max = (end - start) >> PAGE_SHIFT;
+	ret = ferry_migration_init(m);
+	if (ret)
+		return ret;
+	memset(m->why, FERRY_WHY_UNKNOWN, m->max);
+	return ferry_migrate_window(m, vma, start, end);
 }
 
 /**
@@ -62,20 +97,32 @@ vm_fault_t ferry_migrate_to_ram(struct vm_fault *vmf)
 		.select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 		.fault_page = vmf->page,
 	};
-	unsigned long start, end;
+	unsigned long start, end, page = vmf->address & PAGE_MASK;
+	struct ferry_mm *fm = ferry_fault_mm(fd, vmf);
 	u64 t = ktime_get_ns();
 	vm_fault_t result;
 	int ret;
 
+	/* The window may free the frame that keeps the record. */
+	if (fm)
+		refcount_inc(&fm->ref);
+	m.fm = fm;
 	ferry_cpu_window(fd, vmf, &m, &start, &end);
-	m.max = (end - start) >> PAGE_SHIFT;
-	if (ferry_migration_init(&m))
-		return VM_FAULT_OOM;
-	memset(m.why, FERRY_WHY_UNKNOWN, m.max);
-	ret = ferry_migrate_window(&m, vmf->vma, start, end);
-	result = ferry_cpu_fault_result(&m, (vmf->address - start) >> PAGE_SHIFT,
-					ret);
+	ret = ferry_fault_run(&m, vmf->vma, start, end);
+	if (ret == -EIO && vmf->pte && end - start > PAGE_SIZE) {
+		/* A neighbour was lost: that is not this page's fault. */
+		ferry_migration_fini(&m);
+		start = page;
+		ret = ferry_fault_run(&m, vmf->vma, page, page + PAGE_SIZE);
+	}
+	if (ret == -ENOMEM)
+		result = VM_FAULT_OOM;
+	else
+		result = ferry_cpu_fault_result(&m, (page - start) >> PAGE_SHIFT,
+						ret);
 	ferry_migration_fini(&m);
+	if (fm)
+		ferry_mm_put(fm);
 
 	ferry_count(fd, FERRY_C_CPU_FAULTS);
 	ferry_count_add(fd, FERRY_C_CPU_FAULT_PAGES, max(ret, 0));

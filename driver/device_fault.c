@@ -4,18 +4,28 @@
  *
  * Engines put faults into the device's bounded queue and wait. A service thread
  * takes them in batches, sorts them by context and address, merges neighbours,
- * asks the policy where the pages should be, migrates or maps, and completes the
- * faults; the engine then tries its access again (replay). A fault that cannot be
- * resolved fails the command that raised it, nothing else.
+ * asks the policy where the pages should be, and migrates what is to come here; the
+ * engine then tries its access again (replay). A fault that cannot be resolved
+ * fails the command that raised it, nothing else.
  *
- * The service thread holds no lock between the steps, so it may evict.
+ * What stays where it is is mapped by the engine that faulted, with
+ * hmm_range_fault(): that may wait for a disk, a network or a FUSE daemon, and one
+ * process must not keep the faults of all others waiting. For the same reason the
+ * service thread only tries the locks of an address space, and leaves what it could
+ * not get to the engine as well. It holds no lock between the steps, so it may
+ * evict.
  */
+#include <linux/hmm.h>
 #include <linux/kthread.h>
 #include <linux/list_sort.h>
+#include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "ferry.h"
 #include "trace.h"
+
+/* Answer of the service thread: map it yourself. */
+#define FERRY_FAULT_MAP		1
 
 /* Faults in one batch at most. */
 #define FERRY_FAULT_BATCH	64U
@@ -48,6 +58,7 @@ static int ferry_run_check(struct ferry_fault_run *run, struct mm_struct *mm,
 	struct vm_area_struct *vma = vma_lookup(mm, addr);
 
 	if (!vma || !(vma->vm_flags & VM_READ) ||
+	    vma->vm_flags & VM_SHADOW_STACK ||
 	    (run->access != FERRY_ACCESS_READ && !(vma->vm_flags & VM_WRITE)))
 		return -EFAULT;
 	pf->vma_start = vma->vm_start >> PAGE_SHIFT;
@@ -55,6 +66,19 @@ static int ferry_run_check(struct ferry_fault_run *run, struct mm_struct *mm,
 	pf->anonymous = vma_is_anonymous(vma);
 	run->nr = min_t(u64, run->nr, pf->vma_end - run->vpn);
 	return 0;
+}
+
+/* Whether the first page is on this device already, ready for the access. */
+static bool ferry_run_is_here(struct ferry_fault_run *run)
+{
+	unsigned long pfn;
+
+	if (ferry_mirror_snapshot(&run->ctx->mirror, run->vpn << PAGE_SHIFT, 1,
+				  &pfn) || !(pfn & HMM_PFN_VALID))
+		return false;
+	if (run->access != FERRY_ACCESS_READ && !(pfn & HMM_PFN_WRITE))
+		return false;
+	return ferry_pfn_device(pfn & ~HMM_PFN_FLAGS) == run->ctx->fd;
 }
 
 static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
@@ -69,12 +93,16 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 		.frames_total = fd->region.nr,
 		.failed_before = run->tries,
 	};
+	bool here;
 	int ret;
 
-	mmap_read_lock(mm);
+	a->place = FERRY_PLACE_MAP;
+	if (!mmap_read_trylock(mm))
+		return 0;
 	ret = ferry_run_check(run, mm, &pf);
+	here = !ret && ferry_run_is_here(run);
 	mmap_read_unlock(mm);
-	if (ret)
+	if (ret || here)
 		return ret;
 	pf.nr = run->nr;
 	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT);
@@ -93,6 +121,7 @@ static int ferry_run_migrate(struct ferry_fault_run *run, struct mm_struct *mm,
 		.ctx = ctx,
 		.fm = ctx->fm,
 		.max = FERRY_WINDOW,
+		.impatient = true,
 		.select = MIGRATE_VMA_SELECT_SYSTEM |
 			  MIGRATE_VMA_SELECT_COMPOUND,
 	};
@@ -111,54 +140,12 @@ static int ferry_run_migrate(struct ferry_fault_run *run, struct mm_struct *mm,
 	return ret;
 }
 
-/* Map the run where it is; the first page counts, the rest is a hint. */
-static int ferry_run_map_locked(struct ferry_fault_run *run)
-{
-	struct ferry_mirror *m = &run->ctx->mirror;
-	unsigned long addr = run->vpn << PAGE_SHIFT;
-	unsigned long nr = run->nr;
-	int ret;
-
-	ret = ferry_mirror_map_hmm(m, addr, nr, run->access, true);
-	if (ret == -EFAULT && nr > 1) {
-		nr = 1;
-		ret = ferry_mirror_map_hmm(m, addr, nr, run->access, true);
-	}
-	if (!ret)
-		ferry_count_add(run->ctx->fd, FERRY_C_DEV_FAULT_MAPPED, nr);
-	if (ret || ferry_run_reachable(run, run->vpn))
-		return ret;
-	if (run->access == FERRY_ACCESS_ATOMIC)
-		return ferry_mirror_map_exclusive(m, addr);
-	/* On a device, but shared by fork: at home the CPU's fault unshares it. */
-	return ferry_mirror_map_hmm(m, addr, 1, run->access, false);
-}
-
-static int ferry_run_map(struct ferry_fault_run *run, struct mm_struct *mm)
-{
-	unsigned long addr = run->vpn << PAGE_SHIFT;
-	unsigned long granule_end = ALIGN(addr + 1, FERRY_GRANULE);
-	int ret;
-
-	run->nr = min3(run->nr, FERRY_WINDOW, (granule_end - addr) >> PAGE_SHIFT);
-	ret = ferry_mirror_cover(&run->ctx->mirror, addr,
-				 addr + (run->nr << PAGE_SHIFT));
-	if (ret)
-		return ret;
-	mmap_read_lock(mm);
-	ret = ferry_run_map_locked(run);
-	mmap_read_unlock(mm);
-	return ret;
-}
-
 static int ferry_run_resolve_mm(struct ferry_fault_run *run,
 				struct mm_struct *mm)
 {
 	struct ferry_policy_answer a;
 	int ret;
 
-	if (run->vpn >= mm->task_size >> PAGE_SHIFT)
-		return -EFAULT;
 	ret = ferry_run_ask(run, mm, &a);
 	if (ret)
 		return ret;
@@ -166,25 +153,28 @@ static int ferry_run_resolve_mm(struct ferry_fault_run *run,
 		ret = ferry_run_migrate(run, mm, &a);
 		if (ret == -EIO)
 			return ret;
-		if (ferry_run_reachable(run, run->vpn))
-			return 0;
 	}
-	return ferry_run_map(run, mm);
+	return ferry_run_reachable(run, run->vpn) ? 0 : FERRY_FAULT_MAP;
 }
 
 /* Resolve a run: its first page for certain, the others as far as it goes. */
 static int ferry_run_resolve(struct ferry_fault_run *run)
 {
 	struct mm_struct *mm = run->ctx->fm->mm;
+	struct mem_cgroup *memcg, *old;
 	int ret;
 
 	if (READ_ONCE(run->ctx->closing) || !mmget_not_zero(mm))
 		return -ECANCELED;
+	/* What it allocates is the owner's. */
+	memcg = get_mem_cgroup_from_mm(mm);
+	old = set_active_memcg(memcg);
 	ret = ferry_run_resolve_mm(run, mm);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
 	/* The last user's exit must not be run by the service thread. */
 	mmput_async(mm);
-	/* It kept changing: the engine tries again, and counts its tries. */
-	return ret == -EBUSY || ret == -EINTR ? 0 : ret;
+	return ret;
 }
 
 static int ferry_fault_cmp(void *priv, const struct list_head *a,
@@ -214,7 +204,7 @@ static void ferry_fault_done(struct ferry_device *fd, struct ferry_fault *f,
 	u64 ns = ktime_get_ns() - f->raised;
 
 	ferry_stats_phase(fd, FERRY_PHASE_DEV_FAULT, ns);
-	if (status)
+	if (status < 0)
 		ferry_count(fd, FERRY_C_DEV_FAULT_FAILED);
 	trace_ferry_device_fault(fd->index, f->ctx->mirror.id,
 				 f->vpn << PAGE_SHIFT, f->nr, f->access, status,
@@ -268,8 +258,10 @@ static bool ferry_take_batch(struct ferry_fault_queue *q, struct list_head *batc
 	unsigned int n;
 
 	spin_lock(&q->lock);
-	for (n = 0; n < FERRY_FAULT_BATCH && q->len; n++, q->len--)
+	for (n = 0; n < FERRY_FAULT_BATCH && q->len; n++) {
 		list_move_tail(q->list.next, batch);
+		WRITE_ONCE(q->len, q->len - 1);
+	}
 	spin_unlock(&q->lock);
 	if (n)
 		wake_up_all(&q->room);
@@ -343,8 +335,127 @@ static bool ferry_fault_queue(struct ferry_fault_queue *q, struct ferry_fault *f
 	return room;
 }
 
+/* Queue a fault and wait; returns what the service thread made of it. */
+static int ferry_fault_ask(struct ferry_context *ctx, struct ferry_fault *f)
+{
+	struct ferry_fault_queue *q = &ctx->fd->faults;
+
+	init_completion(&f->done);
+	while (!ferry_fault_queue(q, f)) {
+		ferry_count(ctx->fd, FERRY_C_FAULT_QUEUE_FULL);
+		wait_event_idle(q->room, READ_ONCE(q->len) < FERRY_FAULT_QUEUE ||
+					 READ_ONCE(ctx->closing));
+		if (READ_ONCE(ctx->closing))
+			return -ECANCELED;
+	}
+	ferry_count(ctx->fd, FERRY_C_DEV_FAULTS);
+	wake_up(&q->work);
+	wait_for_completion_state(&f->done, TASK_IDLE);
+	return f->status;
+}
+
+/* Whether the first page is on some device, where fork left it read-only. */
+static bool ferry_fault_is_shared(struct ferry_mirror *m, u64 vpn)
+{
+	u64 pte;
+
+	mutex_lock(&m->lock);
+	pte = ferry_pt_lookup(&m->pt, vpn, NULL);
+	mutex_unlock(&m->lock);
+	return pte & FERRY_PTE_DEVICE && !(pte & FERRY_PTE_WRITE);
+}
+
+/* Map the pages where they are; the first one counts, the rest is a hint. */
+static int ferry_fault_map_locked(struct ferry_context *ctx,
+				  const struct ferry_fault *f, unsigned long nr)
+{
+	struct ferry_mirror *m = &ctx->mirror;
+	unsigned long addr = f->vpn << PAGE_SHIFT;
+	int ret;
+
+	if (f->access == FERRY_ACCESS_ATOMIC) {
+		/* Anonymous memory is taken for the device; all else is shared. */
+		ret = ferry_mirror_map_exclusive(m, addr);
+		if (ret != -EOPNOTSUPP)
+			return ret;
+		nr = 1;
+	}
+	ret = ferry_mirror_map_hmm(m, addr, nr, f->access, true);
+	if (ret && ret != -EBUSY && nr > 1) {
+		nr = 1;
+		ret = ferry_mirror_map_hmm(m, addr, nr, f->access, true);
+	}
+	if (!ret)
+		ferry_count_add(ctx->fd, FERRY_C_DEV_FAULT_MAPPED, nr);
+	/* At home, the CPU's write fault unshares it. */
+	if (!ret && f->access != FERRY_ACCESS_READ &&
+	    ferry_fault_is_shared(m, f->vpn))
+		ret = ferry_mirror_map_hmm(m, addr, 1, f->access, false);
+	return ret;
+}
+
+static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *f,
+			   struct mm_struct *mm)
+{
+	unsigned long addr = f->vpn << PAGE_SHIFT;
+	unsigned long granule_end = ALIGN(addr + 1, FERRY_GRANULE);
+	struct vm_area_struct *vma;
+	unsigned long nr;
+	int ret = -EFAULT;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, addr);
+	if (vma) {
+		nr = min3(f->nr, FERRY_WINDOW,
+			  (min(granule_end, vma->vm_end) - addr) >> PAGE_SHIFT);
+		ret = ferry_fault_map_locked(ctx, f, nr);
+	}
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/*
+ * Notifiers must be there before anything is entered; the service thread cannot
+ * wait for the lock that the first one of an address space takes.
+ */
+static int ferry_fault_cover(struct ferry_context *ctx, const struct ferry_fault *f,
+			     struct mm_struct *mm)
+{
+	unsigned long start = ALIGN_DOWN(f->vpn << PAGE_SHIFT, FERRY_BLOCK_BYTES);
+	unsigned long end = ALIGN((f->vpn + f->nr) << PAGE_SHIFT,
+				  FERRY_BLOCK_BYTES);
+
+	if (f->vpn >= mm->task_size >> PAGE_SHIFT)
+		return -EFAULT;
+	return ferry_mirror_cover(&ctx->mirror, start, end);
+}
+
+static int ferry_fault_resolve(struct ferry_context *ctx, struct ferry_fault *f,
+			       struct mm_struct *mm)
+{
+	int ret;
+
+	ret = ferry_fault_cover(ctx, f, mm);
+	if (ret)
+		return ret;
+	ret = ferry_fault_ask(ctx, f);
+	if (ret == FERRY_FAULT_MAP)
+		ret = ferry_fault_map(ctx, f, mm);
+	switch (ret) {
+	case -EBUSY:
+		/* It kept changing: the engine tries again, and counts its tries. */
+		return 0;
+	case -EPERM:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		return -EFAULT;
+	default:
+		return ret;
+	}
+}
+
 /**
- * ferry_fault_raise - queue a fault and wait until it is resolved
+ * ferry_fault_raise - have a page made reachable
  * @ctx: the context
  * @addr: address that must be reachable
  * @len: bytes from there that the command would fault on next; at least 1
@@ -357,26 +468,27 @@ static bool ferry_fault_queue(struct ferry_fault_queue *q, struct ferry_fault *f
 int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 		      unsigned int tries)
 {
-	struct ferry_fault_queue *q = &ctx->fd->faults;
+	u64 vpn = addr >> PAGE_SHIFT;
 	struct ferry_fault f = {
 		.ctx = ctx,
-		.vpn = addr >> PAGE_SHIFT,
-		.nr = ((addr + len - 1) >> PAGE_SHIFT) - (addr >> PAGE_SHIFT) + 1,
+		.vpn = vpn,
+		.nr = min_t(u64, ((addr + len - 1) >> PAGE_SHIFT) - vpn + 1,
+			    FERRY_WINDOW),
 		.access = access,
 		.tries = tries,
 		.raised = ktime_get_ns(),
 	};
+	struct mm_struct *mm = ctx->fm->mm;
+	struct mem_cgroup *memcg, *old;
+	int ret;
 
-	init_completion(&f.done);
-	while (!ferry_fault_queue(q, &f)) {
-		ferry_count(ctx->fd, FERRY_C_FAULT_QUEUE_FULL);
-		wait_event(q->room, READ_ONCE(q->len) < FERRY_FAULT_QUEUE ||
-				    READ_ONCE(ctx->closing));
-		if (READ_ONCE(ctx->closing))
-			return -ECANCELED;
-	}
-	ferry_count(ctx->fd, FERRY_C_DEV_FAULTS);
-	wake_up(&q->work);
-	wait_for_completion(&f.done);
-	return f.status;
+	if (!mmget_not_zero(mm))
+		return -ECANCELED;
+	memcg = get_mem_cgroup_from_mm(mm);
+	old = set_active_memcg(memcg);
+	ret = ferry_fault_resolve(ctx, &f, mm);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	mmput_async(mm);
+	return ret;
 }

@@ -20,7 +20,7 @@
 #define FERRY_STEP	(64UL << 10)
 /* Bytes ahead that a fault asks for when the command will touch them. */
 #define FERRY_AHEAD	(FERRY_WINDOW << PAGE_SHIFT)
-/* Replays of one step before the command fails. */
+/* Replays of one step before the command fails with -EBUSY. */
 #define FERRY_REPLAYS	4096U
 #define FERRY_BINS	256
 
@@ -101,8 +101,8 @@ static int ferry_step_try(struct ferry_command *c, const struct ferry_operand *d
 static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 		      struct ferry_operand src, size_t len)
 {
-	const struct ferry_operand *fault;
-	unsigned int tries;
+	const struct ferry_operand *fault, *last = NULL;
+	unsigned int tries, replays = 0;
 	u64 missing;
 	int ret;
 
@@ -113,8 +113,10 @@ static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 		ret = ferry_step_try(c, &dst, &src, len, &fault, &missing);
 		if (ret != -EAGAIN)
 			return ret;
+		replays = fault == last ? replays + 1 : 0;
+		last = fault;
 		ret = ferry_fault_raise(c->ctx, fault->addr, missing,
-					fault->access, tries);
+					fault->access, replays);
 		if (ret) {
 			c->fault_addr = fault->addr;
 			c->access = fault->access;
@@ -122,6 +124,8 @@ static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 		}
 		cond_resched();
 	}
+	c->fault_addr = last->addr;
+	c->access = last->access;
 	return -EBUSY;
 }
 
@@ -328,7 +332,7 @@ static void ferry_job_run(struct ferry_context *ctx, struct ferry_job *job)
 		c.x.op = c.cmd->op;
 		c.x.arg0 = c.cmd->arg0;
 		c.x.arg1 = c.cmd->arg1;
-		job->status = ferry_do[c.cmd->op](&c);
+		job->status = ferry_do[array_index_nospec(c.cmd->op, FERRY_OPS)](&c);
 		job->results[i] = c.result;
 		job->failed = i;
 		ferry_count(ctx->fd, FERRY_C_COMMANDS);
@@ -377,6 +381,9 @@ static void ferry_engine_work(struct work_struct *work)
 		if (!job)
 			return;
 		ferry_job_run(ctx, job);
+		/* Results are remembered, commands are not. */
+		kvfree(job->cmds);
+		job->cmds = NULL;
 		ferry_job_done(e, job);
 	}
 }
@@ -538,7 +545,7 @@ int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req)
 		req->seq = job->seq;
 		e->queued++;
 		list_add_tail(&job->node, &e->queue);
-		queue_work(ferry_engine_wq, &e->work);
+		queue_work(ctx->fd->engine_wq, &e->work);
 	}
 	spin_unlock(&e->lock);
 put:

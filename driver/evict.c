@@ -13,6 +13,13 @@
  * A page can outlive its owner's mapping: a child of fork may be the last to map
  * it. What the owner does not lead to is looked for in all processes; that is
  * slow, and rare.
+ *
+ * DOC: Whom to wait for
+ *
+ * Another process may hold its mmap lock for writing as long as it likes. Making
+ * room first takes only what it gets without waiting; when that was not enough it
+ * goes round again and waits, killably, for owners, but never for strangers. Only
+ * a device that goes away waits for everybody.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -30,11 +37,25 @@ struct ferry_run {
 	unsigned long nr;
 };
 
+/**
+ * struct ferry_eviction - an eviction and its scratch
+ * @fd: the device
+ * @block: the block at hand
+ * @runs: whose pages it holds
+ * @nr_runs: how many
+ * @wait_owners: wait for the mmap locks of owners
+ * @wait_strangers: and of all others
+ * @missed: an mmap lock could not be had
+ * @m: the migration home
+ */
 struct ferry_eviction {
 	struct ferry_device *fd;
 	unsigned long block;
 	struct ferry_run *runs;
 	unsigned int nr_runs;
+	bool wait_owners;
+	bool wait_strangers;
+	bool missed;
 	struct ferry_migration m;
 };
 
@@ -59,13 +80,13 @@ static void ferry_evict_gather(struct ferry_eviction *e)
 			continue;
 		}
 		if (run && run->fm == meta[i].owner &&
-		    run->index + run->nr == meta[i].index) {
+		    run->index + run->nr == READ_ONCE(meta[i].index)) {
 			run->nr++;
 			continue;
 		}
 		run = &e->runs[e->nr_runs++];
 		run->fm = meta[i].owner;
-		run->index = meta[i].index;
+		run->index = READ_ONCE(meta[i].index);
 		run->nr = 1;
 		refcount_inc(&run->fm->ref);
 	}
@@ -76,6 +97,21 @@ static void ferry_evict_release(struct ferry_eviction *e)
 {
 	while (e->nr_runs)
 		ferry_mm_put(e->runs[--e->nr_runs].fm);
+}
+
+/* Twice when it holds a folio that must be split first. */
+static void ferry_evict_window(struct ferry_eviction *e,
+			       struct vm_area_struct *vma, unsigned long start,
+			       unsigned long end)
+{
+	e->m.split = false;
+	e->m.small = false;
+	do {
+		e->m.small = e->m.split;
+		e->m.split = false;
+		memset(e->m.why, FERRY_WHY_IGNORE, e->m.max);
+		ferry_migrate_window(&e->m, vma, start, end);
+	} while (e->m.split && !e->m.small);
 }
 
 /* The part of a run that a VMA could map, window by window. */
@@ -96,51 +132,71 @@ static void ferry_evict_vma(struct ferry_eviction *e, struct vm_area_struct *vma
 	end = min(vma->vm_end, ALIGN(end, FERRY_BLOCK_BYTES));
 	for (; addr < end; addr = next) {
 		next = min(end, ALIGN(addr + 1, FERRY_BLOCK_BYTES));
-		memset(e->m.why, FERRY_WHY_IGNORE, e->m.max);
-		ferry_migrate_window(&e->m, vma, addr, next);
+		ferry_evict_window(e, vma, addr, next);
 	}
 }
 
-static void ferry_evict_run(struct ferry_eviction *e, struct mm_struct *mm,
-			    const struct ferry_run *run)
+/* VMAs outside, runs inside: there may be many of each. */
+static void ferry_evict_mm_anywhere(struct ferry_eviction *e,
+				    struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
-
-	/* Where it was, unless mremap() moved it. */
-	vma = vma_lookup(mm, run->index << PAGE_SHIFT);
-	if (vma && vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
-		ferry_evict_vma(e, vma, run);
-}
-
-static void ferry_evict_run_anywhere(struct ferry_eviction *e,
-				     struct mm_struct *mm,
-				     const struct ferry_run *run)
-{
-	struct vm_area_struct *vma;
+	unsigned int i;
 	VMA_ITERATOR(vmi, mm, 0);
 
-	for_each_vma(vmi, vma)
-		ferry_evict_vma(e, vma, run);
+	for_each_vma(vmi, vma) {
+		if (!ferry_block_used(e->fd, e->block) ||
+		    fatal_signal_pending(current))
+			return;
+		for (i = 0; vma->anon_vma && i < e->nr_runs; i++)
+			ferry_evict_vma(e, vma, &e->runs[i]);
+		cond_resched();
+	}
 }
 
-typedef void (*ferry_evict_fn)(struct ferry_eviction *e, struct mm_struct *mm,
-			       const struct ferry_run *run);
-
-/* All runs of one owner under one hold of its mmap lock. */
-static void ferry_evict_owner(struct ferry_eviction *e, struct ferry_mm *fm,
-			      ferry_evict_fn fn)
+/* Where the owner had them, unless mremap() moved them. */
+static void ferry_evict_mm_in_place(struct ferry_eviction *e,
+				    struct mm_struct *mm)
 {
-	struct mm_struct *mm = fm->mm;
+	struct vm_area_struct *vma;
 	unsigned int i;
 
+	for (i = 0; i < e->nr_runs; i++) {
+		if (e->runs[i].fm->mm != mm)
+			continue;
+		vma = vma_lookup(mm, e->runs[i].index << PAGE_SHIFT);
+		if (vma && vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
+			ferry_evict_vma(e, vma, &e->runs[i]);
+	}
+}
+
+typedef void (*ferry_evict_fn)(struct ferry_eviction *e, struct mm_struct *mm);
+
+static bool ferry_evict_lock(struct ferry_eviction *e, struct mm_struct *mm,
+			     bool wait)
+{
+	bool locked;
+
+	if (wait)
+		locked = !mmap_read_lock_killable(mm);
+	else
+		locked = mmap_read_trylock(mm);
+	e->missed |= !locked;
+	return locked;
+}
+
+/* Do something with an address space, if it is still alive. */
+static void ferry_evict_mm(struct ferry_eviction *e, struct mm_struct *mm,
+			   struct ferry_mm *fm, bool wait, ferry_evict_fn fn)
+{
 	if (!mmget_not_zero(mm))
 		return;
-	mmap_read_lock(mm);
-	for (i = 0; i < e->nr_runs; i++) {
-		if (e->runs[i].fm == fm)
-			fn(e, mm, &e->runs[i]);
+	if (ferry_evict_lock(e, mm, wait)) {
+		e->m.fm = fm;
+		fn(e, mm);
+		e->m.fm = NULL;
+		mmap_read_unlock(mm);
 	}
-	mmap_read_unlock(mm);
 	mmput_async(mm);
 }
 
@@ -149,18 +205,20 @@ static void ferry_evict_owners(struct ferry_eviction *e, ferry_evict_fn fn)
 	unsigned int i, j;
 
 	for (i = 0; i < e->nr_runs; i++) {
-		for (j = 0; j < i && e->runs[j].fm != e->runs[i].fm; j++)
+		struct ferry_mm *fm = e->runs[i].fm;
+
+		for (j = 0; j < i && e->runs[j].fm != fm; j++)
 			;
 		if (j == i)
-			ferry_evict_owner(e, e->runs[i].fm, fn);
+			ferry_evict_mm(e, fm->mm, fm, e->wait_owners, fn);
 	}
 }
 
-/* The address spaces of all processes; NULL without memory. */
+/* The address spaces of all processes, kept from being freed, not from exiting. */
 static struct mm_struct **ferry_all_mms(unsigned int *n)
 {
+	struct task_struct *p, *t;
 	struct mm_struct **mms;
-	struct task_struct *p;
 	unsigned int room = 64;
 
 	*n = 0;
@@ -174,10 +232,21 @@ static struct mm_struct **ferry_all_mms(unsigned int *n)
 		return NULL;
 	rcu_read_lock();
 	for_each_process(p) {
-		struct mm_struct *mm = *n < room ? get_task_mm(p) : NULL;
+		/* The first thread may be gone while others live. */
+		for_each_thread(p, t) {
+			struct mm_struct *mm = NULL;
 
-		if (mm)
-			mms[(*n)++] = mm;
+			task_lock(t);
+			if (t->mm && !(t->flags & PF_KTHREAD) && *n < room) {
+				mm = t->mm;
+				mmgrab(mm);
+			}
+			task_unlock(t);
+			if (mm) {
+				mms[(*n)++] = mm;
+				break;
+			}
+		}
 	}
 	rcu_read_unlock();
 	return mms;
@@ -186,17 +255,15 @@ static struct mm_struct **ferry_all_mms(unsigned int *n)
 static void ferry_evict_strangers(struct ferry_eviction *e)
 {
 	struct mm_struct **mms;
-	unsigned int n, i, k;
+	unsigned int n, i;
 
 	mms = ferry_all_mms(&n);
 	for (i = 0; i < n; i++) {
-		if (ferry_block_used(e->fd, e->block)) {
-			mmap_read_lock(mms[i]);
-			for (k = 0; k < e->nr_runs; k++)
-				ferry_evict_run_anywhere(e, mms[i], &e->runs[k]);
-			mmap_read_unlock(mms[i]);
-		}
-		mmput_async(mms[i]);
+		if (ferry_block_used(e->fd, e->block) &&
+		    !fatal_signal_pending(current))
+			ferry_evict_mm(e, mms[i], NULL, e->wait_strangers,
+				       ferry_evict_mm_anywhere);
+		mmdrop(mms[i]);
 		cond_resched();
 	}
 	kvfree(mms);
@@ -215,12 +282,12 @@ static void ferry_evict_block(struct ferry_eviction *e)
 
 	e->m.only_first = e->block << FERRY_MAX_ORDER;
 	ferry_evict_gather(e);
-	ferry_evict_owners(e, ferry_evict_run);
+	ferry_evict_owners(e, ferry_evict_mm_in_place);
 	ferry_evict_release(e);
 
 	if (ferry_block_used(fd, e->block)) {
 		ferry_evict_gather(e);
-		ferry_evict_owners(e, ferry_evict_run_anywhere);
+		ferry_evict_owners(e, ferry_evict_mm_anywhere);
 		if (ferry_block_used(fd, e->block))
 			ferry_evict_strangers(e);
 		ferry_evict_release(e);
@@ -265,7 +332,7 @@ static void ferry_eviction_fini(struct ferry_eviction *e)
 	kvfree(e->runs);
 }
 
-/* The block to evict next, of those used no later than @before. */
+/* The block to evict next. */
 static unsigned long ferry_pick_block(struct ferry_device *fd,
 				      const unsigned long *tried)
 {
@@ -330,6 +397,7 @@ static int ferry_evict_until(struct ferry_eviction *e, unsigned long frames,
  * @fd: the device
  * @frames: how many 4 KiB frames
  * @huge: and 2 MiB of them together
+ * @impatient: do not wait for any mmap lock
  *
  * Nobody reserves what it frees: another migration may be faster.
  *
@@ -337,7 +405,8 @@ static int ferry_evict_until(struct ferry_eviction *e, unsigned long frames,
  * Return: 0 when there was room at some moment, -ENOSPC when all blocks were
  * tried, -EINTR, -ENOMEM.
  */
-int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge)
+int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
+		    bool impatient)
 {
 	struct ferry_eviction e;
 	int ret;
@@ -345,15 +414,17 @@ int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge)
 	frames = min(frames, fd->region.nr);
 	if (mutex_lock_killable(&fd->region.evict_lock))
 		return -EINTR;
-	ret = ferry_has_room(fd, frames, huge);
-	if (ret) {
-		ret = 0;
+	ret = 0;
+	if (ferry_has_room(fd, frames, huge))
 		goto unlock;
-	}
 	ret = ferry_eviction_init(&e, fd);
 	if (ret)
 		goto unlock;
 	ret = ferry_evict_until(&e, frames, huge);
+	if (ret == -ENOSPC && e.missed && !impatient) {
+		e.wait_owners = true;
+		ret = ferry_evict_until(&e, frames, huge);
+	}
 	ferry_eviction_fini(&e);
 unlock:
 	mutex_unlock(&fd->region.evict_lock);
@@ -380,6 +451,8 @@ void ferry_evict_all(struct ferry_device *fd)
 			msleep(100);
 			continue;
 		}
+		e.wait_owners = true;
+		e.wait_strangers = true;
 		for (e.block = 0; e.block < r->nr >> FERRY_MAX_ORDER; e.block++) {
 			if (ferry_block_used(fd, e.block))
 				ferry_evict_block(&e);

@@ -4,8 +4,12 @@
  *
  * Lock order, outermost first:
  *
- *	region.evict_lock -> mmap_lock (read) -> folio lock (trylock, by the core)
- *	-> mirror.lock -> region.lock
+ *	region.evict_lock -> mmap_lock (read) -> folio lock -> mirror.lock
+ *	-> region.lock
+ *	mirror.grow -> mmap_lock (write, for the first notifier of an mm)
+ *	engine.lock -> an eventfd's wait queue
+ *
+ * The others are leaves.
  *
  * mirror.lock is taken inside mmu notifier callbacks, so inside memory reclaim:
  * nothing under it allocates with GFP_KERNEL, faults, or waits for anything that
@@ -26,6 +30,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -65,12 +70,32 @@ struct ferry_stats_cpu {
  * @mm: the mm_struct, kept from being freed (mmgrab), not from exiting
  * @node: in the list of all, guarded by its mutex
  * @contexts: open contexts; at 0 its frames are the first to be evicted
+ * @guard: holds off zaps of what is in transit, see guard.c
+ * @transit_lock: guards @transits
+ * @transits: 2 MiB device folios that leave their device now
+ * @transit_wait: woken when one has arrived
  */
 struct ferry_mm {
 	refcount_t ref;
 	struct mm_struct *mm;
 	struct list_head node;
 	atomic_t contexts;
+	struct mmu_notifier guard;
+	spinlock_t transit_lock;
+	struct list_head transits;
+	wait_queue_head_t transit_wait;
+};
+
+/**
+ * struct ferry_transit - a 2 MiB device folio that leaves its device
+ * @node: in ferry_mm.transits
+ * @start: its address
+ * @task: who moves it; NULL when this record is not in use
+ */
+struct ferry_transit {
+	struct list_head node;
+	unsigned long start;
+	struct task_struct *task;
 };
 
 /**
@@ -78,7 +103,7 @@ struct ferry_mm {
  * @owner: address space that the frame was allocated for; NULL when free
  * @index: its linear page index there (see linear_page_index())
  *
- * Guarded by region.lock.
+ * Guarded by region.lock, but for ferry_frames_place().
  */
 struct ferry_frame_meta {
 	struct ferry_mm *owner;
@@ -88,7 +113,7 @@ struct ferry_frame_meta {
 /**
  * struct ferry_block - 2 MiB of frames, the unit of eviction
  * @last_use: region.clock of the last allocation or device access
- * @orphan: all contexts of its owners are gone
+ * @orphan: its owners had no context left when the last one closed; a hint
  */
 struct ferry_block {
 	u64 last_use;
@@ -129,7 +154,7 @@ struct ferry_region {
  * @nr: pages from there that the command is about to touch; all but the first
  *	are a hint
  * @access: FERRY_ACCESS_*
- * @tries: replays of this page before this one
+ * @tries: replays for this operand since another one faulted
  * @raised: when it was queued, ns
  * @status: how it was resolved; valid once @done
  * @done: completed by the service thread
@@ -182,6 +207,9 @@ struct ferry_fault_queue {
  * @stats: per-CPU counters and histograms
  * @debugfs: its directory
  * @next_id: numbers its contexts
+ * @contexts: open contexts, at most FERRY_MAX_CONTEXTS
+ * @engine_wq: runs the engines of its contexts
+ * @published: it has a node
  */
 struct ferry_device {
 	struct device dev;
@@ -196,18 +224,23 @@ struct ferry_device {
 	struct ferry_stats_cpu __percpu *stats;
 	struct dentry *debugfs;
 	atomic_t next_id;
+	atomic_t contexts;
+	struct workqueue_struct *engine_wq;
+	bool published;
 };
+
+/* Each context can run at the same time as all others: one worker each. */
+#define FERRY_MAX_CONTEXTS	256
 
 extern unsigned int ferry_nr_devices;
 extern struct ferry_device *ferry_devs[FERRY_MAX_DEVICES];
 extern unsigned long ferry_fault_window;
-extern struct workqueue_struct *ferry_engine_wq;
 
 static inline struct ferry_device *ferry_device_at(int index)
 {
 	if (index < 0 || index >= ferry_nr_devices)
 		return NULL;
-	return ferry_devs[index];
+	return ferry_devs[array_index_nospec(index, ferry_nr_devices)];
 }
 
 /* ---- mirror.c ---------------------------------------------------------- */
@@ -227,13 +260,15 @@ struct ferry_granule {
  * @node: in mirror.commits
  * @granule: the granule
  * @seq: its sequence; an invalidation that the task itself causes advances it
- * @task: the task
+ * @task: the task; NULL when this record is not in use
+ * @raced: somebody else changed the granule meanwhile
  */
 struct ferry_commit {
 	struct list_head node;
 	struct ferry_granule *granule;
 	unsigned long seq;
 	struct task_struct *task;
+	bool raced;
 };
 
 /**
@@ -275,7 +310,7 @@ struct ferry_mirror {
  * @cmds: the commands
  * @results: one value a command
  * @eventfd: signalled when done, or NULL
- * @done: guarded by engine.lock, like all below
+ * @done: guarded by engine.lock; publishes all below
  * @status: 0 or the errno of the command that failed
  * @failed: its index
  * @access: FERRY_ACCESS_* of the fault
@@ -366,6 +401,7 @@ struct ferry_context {
  * @only_nr: number of wanted frames
  * @explain: find the reason of each page that stays
  * @interruptible: stop at a signal
+ * @impatient: do not wait for mmap locks
  * @args: for the core
  * @src: args.src
  * @dstp: args.dst
@@ -376,6 +412,11 @@ struct ferry_context {
  * @copier: device that does the batch
  * @fence: of its last batch
  * @no_huge: a 2 MiB frame was wanted and there was none
+ * @small: do this window's pages one by one: the core splits what is large
+ * @split: the window holds a 2 MiB folio that only @small can move
+ * @first_only: give a 2 MiB folio one small destination, so that the core splits
+ *	its mapping
+ * @transit: the window's 2 MiB folio, when it leaves a device
  * @again: not the first pass over this window: pages that moved keep that
  * @commit: guards the entries that the commit step makes in the mirror
  * @moved: pages, total of all windows
@@ -398,6 +439,7 @@ struct ferry_migration {
 	unsigned long only_nr;
 	bool explain;
 	bool interruptible;
+	bool impatient;
 
 	struct migrate_vma args;
 	unsigned long *src;
@@ -409,6 +451,10 @@ struct ferry_migration {
 	struct ferry_device *copier;
 	u64 fence;
 	bool no_huge;
+	bool small;
+	bool split;
+	bool first_only;
+	struct ferry_transit transit;
 	bool again;
 	struct ferry_commit commit;
 
@@ -452,12 +498,20 @@ static inline void ferry_phase_end(struct ferry_device *fd,
 	*t = now;
 }
 
+/* guard.c */
+int ferry_guard_init(struct ferry_mm *fm);
+void ferry_guard_fini(struct ferry_mm *fm);
+void ferry_transit_begin(struct ferry_mm *fm, struct ferry_transit *t,
+			 unsigned long start);
+void ferry_transit_end(struct ferry_mm *fm, struct ferry_transit *t);
+
 /* region.c */
 extern char ferry_owner[];
 int ferry_region_init(struct ferry_device *fd, u64 bytes);
 void ferry_region_fini(struct ferry_device *fd);
 size_t ferry_region_footprint(struct ferry_device *fd);
 struct ferry_device *ferry_page_device(const struct page *page);
+struct ferry_device *ferry_pfn_device(unsigned long pfn);
 unsigned long ferry_page_frame(const struct page *page);
 unsigned int ferry_frames_take(struct ferry_device *fd, struct ferry_mm *fm,
 			       unsigned long index, unsigned int order,
@@ -475,8 +529,8 @@ static inline void ferry_mm_put(struct ferry_mm *fm)
 }
 
 /* mirror.c */
-int ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
-		      struct mm_struct *mm);
+void ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
+		       struct mm_struct *mm);
 void ferry_mirror_fini(struct ferry_mirror *m);
 int ferry_mirror_cover(struct ferry_mirror *m, unsigned long start,
 		       unsigned long end);
@@ -486,6 +540,8 @@ int ferry_mirror_prepare(struct ferry_mirror *m);
 void ferry_commit_begin(struct ferry_mirror *m, struct ferry_commit *c,
 			struct ferry_granule *g);
 bool ferry_commit_lock(struct ferry_mirror *m, struct ferry_commit *c);
+bool ferry_range_refused(struct mm_struct *mm, unsigned long start,
+			 unsigned long end);
 int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			 unsigned long nr, u32 access, bool local);
 int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr);
@@ -517,7 +573,8 @@ int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 		      unsigned int tries);
 
 /* evict.c */
-int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge);
+int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
+		    bool impatient);
 void ferry_evict_all(struct ferry_device *fd);
 
 /* engine.c */

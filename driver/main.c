@@ -61,7 +61,6 @@ MODULE_PARM_DESC(fault_window, "bytes that a CPU fault brings home, a power of t
 
 unsigned int ferry_nr_devices;
 struct ferry_device *ferry_devs[FERRY_MAX_DEVICES];
-struct workqueue_struct *ferry_engine_wq;
 
 static dev_t ferry_devt;
 
@@ -76,9 +75,11 @@ static int ferry_open(struct inode *inode, struct file *file)
 
 	if (!current->mm)
 		return -EINVAL;
+	if (!atomic_add_unless(&fd->contexts, 1, FERRY_MAX_CONTEXTS))
+		return -EBUSY;
 	ctx = kzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
 	if (!ctx)
-		return -ENOMEM;
+		goto count;
 	ctx->fd = fd;
 	INIT_LIST_HEAD(&ctx->advice);
 	mutex_init(&ctx->advice_lock);
@@ -97,6 +98,8 @@ put:
 	ferry_mm_put(ctx->fm);
 free:
 	kfree(ctx);
+count:
+	atomic_dec(&fd->contexts);
 	return ret;
 }
 
@@ -115,6 +118,7 @@ static int ferry_release(struct inode *inode, struct file *file)
 			ferry_region_orphan(ferry_devs[i], ctx->fm);
 	}
 	ferry_mm_put(ctx->fm);
+	atomic_dec(&ctx->fd->contexts);
 	kfree(ctx);
 	return 0;
 }
@@ -177,7 +181,8 @@ static struct ferry_device *ferry_device_alloc(unsigned int index)
 	return fd;
 }
 
-static int ferry_device_add(unsigned int index)
+/* Everything behind the node; the node itself comes when all devices are there. */
+static int ferry_device_make(unsigned int index)
 {
 	u64 bytes = ferry_vram_bytes(index);
 	struct ferry_device *fd;
@@ -192,32 +197,29 @@ static int ferry_device_add(unsigned int index)
 	ret = ferry_stats_init(fd);
 	if (ret)
 		goto put;
+	ret = -ENOMEM;
+	fd->engine_wq = alloc_workqueue("ferry%u", WQ_UNBOUND,
+					FERRY_MAX_CONTEXTS, index);
+	if (!fd->engine_wq)
+		goto stats;
 	ret = fd->hw->init(fd, bytes);
 	if (ret)
-		goto stats;
+		goto wq;
 	ret = ferry_region_init(fd, bytes);
 	if (ret)
 		goto hw;
 	ret = ferry_faults_init(fd);
 	if (ret)
 		goto region;
-	/* The index is valid for page table entries before the node is. */
 	ferry_devs[index] = fd;
-	ret = cdev_device_add(&fd->cdev, &fd->dev);
-	if (ret)
-		goto faults;
-	ferry_debugfs_add(fd);
-	dev_info(&fd->dev, "%llu MiB of %s memory, hardware %s\n", bytes >> 20,
-		 "private", fd->hw->name);
 	return 0;
 
-faults:
-	ferry_devs[index] = NULL;
-	ferry_faults_fini(fd);
 region:
 	ferry_region_fini(fd);
 hw:
 	fd->hw->fini(fd);
+wq:
+	destroy_workqueue(fd->engine_wq);
 stats:
 	ferry_stats_fini(fd);
 put:
@@ -225,25 +227,81 @@ put:
 	return ret;
 }
 
+static void ferry_device_free_all(struct ferry_device *fd)
+{
+	ferry_faults_fini(fd);
+	ferry_region_fini(fd);
+	fd->hw->fini(fd);
+	destroy_workqueue(fd->engine_wq);
+	ferry_stats_fini(fd);
+	ferry_devs[fd->index] = NULL;
+	put_device(&fd->dev);
+}
+
+/*
+ * A node can be open as soon as it is there, and then the module must stay. So a
+ * node that cannot be made is left out, once another one is out in the world.
+ */
+static int ferry_device_publish(struct ferry_device *fd)
+{
+	int ret = cdev_device_add(&fd->cdev, &fd->dev);
+
+	if (ret)
+		return ret;
+	fd->published = true;
+	ferry_debugfs_add(fd);
+	dev_info(&fd->dev, "%llu MiB of private memory, hardware %s\n",
+		 ferry_vram_bytes(fd->index) >> 20, fd->hw->name);
+	return 0;
+}
+
 /* All nodes go before any device does: peers read each other's memory. */
 static void ferry_devices_remove(unsigned int n)
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		cdev_device_del(&ferry_devs[i]->cdev, &ferry_devs[i]->dev);
+	for (i = 0; i < n; i++) {
+		if (ferry_devs[i]->published)
+			cdev_device_del(&ferry_devs[i]->cdev, &ferry_devs[i]->dev);
+	}
 	for (i = 0; i < n; i++)
 		ferry_evict_all(ferry_devs[i]);
-	for (i = 0; i < n; i++) {
-		struct ferry_device *fd = ferry_devs[i];
+	for (i = 0; i < n; i++)
+		ferry_device_free_all(ferry_devs[i]);
+}
 
-		ferry_faults_fini(fd);
-		ferry_region_fini(fd);
-		fd->hw->fini(fd);
-		ferry_stats_fini(fd);
-		ferry_devs[i] = NULL;
-		put_device(&fd->dev);
+static int ferry_devices_make(void)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < devices; i++) {
+		ret = ferry_device_make(i);
+		if (ret) {
+			pr_err("device %u with %llu MiB: error %d\n", i,
+			       ferry_vram_bytes(i) >> 20, ret);
+			ferry_devices_remove(i);
+			return ret;
+		}
 	}
+	ferry_nr_devices = devices;
+	return 0;
+}
+
+static int ferry_devices_publish(void)
+{
+	unsigned int i, n = 0;
+	int ret = 0;
+
+	for (i = 0; i < devices; i++) {
+		int err = ferry_device_publish(ferry_devs[i]);
+
+		if (err)
+			pr_err("device %u has no node: error %d\n", i, err);
+		ret = ret ?: err;
+		n += !err;
+	}
+	return n ? 0 : ret;
 }
 
 static int ferry_params_check(void)
@@ -266,51 +324,42 @@ static int ferry_params_check(void)
 
 static int __init ferry_init(void)
 {
-	unsigned int i;
 	int ret;
 
 	ret = ferry_params_check();
 	if (ret)
 		return ret;
-	ferry_engine_wq = alloc_workqueue("ferry", WQ_UNBOUND, 0);
-	if (!ferry_engine_wq)
-		return -ENOMEM;
 	ret = class_register(&ferry_class);
 	if (ret)
-		goto wq;
+		return ret;
 	ret = alloc_chrdev_region(&ferry_devt, 0, FERRY_MAX_DEVICES, "ferry");
 	if (ret)
 		goto class;
+	ret = ferry_devices_make();
+	if (ret)
+		goto region;
 	ferry_debugfs_init();
-	for (i = 0; i < devices; i++) {
-		ret = ferry_device_add(i);
-		if (ret) {
-			pr_err("device %u with %llu MiB: error %d\n", i,
-			       ferry_vram_bytes(i) >> 20, ret);
-			goto remove;
-		}
-		ferry_nr_devices = i + 1;
-	}
+	ret = ferry_devices_publish();
+	if (ret)
+		goto devices;
 	return 0;
 
-remove:
+devices:
 	ferry_debugfs_fini();
-	ferry_devices_remove(i);
+	ferry_devices_remove(devices);
+region:
 	unregister_chrdev_region(ferry_devt, FERRY_MAX_DEVICES);
 class:
 	class_unregister(&ferry_class);
-wq:
-	destroy_workqueue(ferry_engine_wq);
 	return ret;
 }
 
 static void __exit ferry_exit(void)
 {
 	ferry_debugfs_fini();
-	ferry_devices_remove(ferry_nr_devices);
+	ferry_devices_remove(devices);
 	unregister_chrdev_region(ferry_devt, FERRY_MAX_DEVICES);
 	class_unregister(&ferry_class);
-	destroy_workqueue(ferry_engine_wq);
 }
 
 module_init(ferry_init);

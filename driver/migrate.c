@@ -14,12 +14,15 @@
  *	finalize  the core replaces the migration entries; what stayed is counted
  *
  * The caller holds the mmap lock for reading over all five, and the mm alive.
- * That also keeps the anon_vma of each collected page alive until the core is
- * done with it, which is what rule 3 of Documentation/design.rst asks for.
+ * That keeps the VMAs, so also the anon_vma of each collected page until the core
+ * is done with it, which is what rule 3 of Documentation/design.rst asks for. It
+ * does not keep page table entries: madvise() and others change them meanwhile, so
+ * the mirror is entered by the protocol of mirror.c only.
  *
  * A window is at most one PMD: a folio of 2 MiB is one entry, one allocation and
  * one copy. Where a 2 MiB destination cannot be had, the destinations are 4 KiB
- * and the core splits the folio.
+ * and the core splits the folio; a folio that others map as well is split before it
+ * is collected (ferry_may_split(), and guard.c for one that leaves a device).
  *
  * Best effort is counted: m->why[] says of each page of the window what became of
  * it.
@@ -50,7 +53,11 @@
  */
 int ferry_migration_init(struct ferry_migration *m)
 {
-	size_t pfns = m->max * sizeof(unsigned long);
+	/*
+	 * Twice the window: when a page table goes while the core splits a folio, it
+	 * collects the window again behind what it has. Such a window is given up.
+	 */
+	size_t pfns = 2 * m->max * sizeof(unsigned long);
 	unsigned int batch = min_t(unsigned long, m->max, FERRY_BATCH);
 	void *p;
 
@@ -72,6 +79,16 @@ int ferry_migration_init(struct ferry_migration *m)
 void ferry_migration_fini(struct ferry_migration *m)
 {
 	kvfree(m->src);
+	m->src = NULL;
+}
+
+/* Why a page that is not anonymous stays. */
+static u8 ferry_why_file(const struct vm_area_struct *vma)
+{
+	bool shmem = vma->vm_file &&
+		     file_inode(vma->vm_file)->i_sb->s_magic == TMPFS_MAGIC;
+
+	return shmem ? FERRY_REASON_SHMEM : FERRY_REASON_FILE;
 }
 
 /* Device whose histograms a migration is counted in. */
@@ -102,6 +119,78 @@ static unsigned long ferry_entry_pages(const struct ferry_migration *m,
 
 /* ---- collect ------------------------------------------------------------- */
 
+/* The device folio behind the window's first page, as far as one can know. */
+static struct folio *ferry_window_folio(struct ferry_migration *m,
+					unsigned long start)
+{
+	struct ferry_device *fd;
+	unsigned long pfn;
+
+	if (m->fault_page)
+		return page_folio(m->fault_page);
+	if (m->only) {
+		pfn = m->only->region.first_pfn + m->only_first;
+	} else {
+		if (ferry_mirror_snapshot(&m->ctx->mirror, start, 1, &pfn) ||
+		    !(pfn & HMM_PFN_VALID))
+			return NULL;
+		pfn &= ~HMM_PFN_FLAGS;
+	}
+	fd = ferry_pfn_device(pfn);
+	return fd ? page_folio(pfn_to_page(pfn)) : NULL;
+}
+
+/* The record whose guard covers an address space, if it has one. */
+static struct ferry_mm *ferry_window_mm(struct ferry_migration *m,
+					struct mm_struct *mm)
+{
+	return m->fm && m->fm->mm == mm ? m->fm : NULL;
+}
+
+/*
+ * Whether a 2 MiB folio may leave its device as a whole: only under the guard, and
+ * only when nobody else maps it. The mmap lock keeps it from being shared now.
+ */
+static bool ferry_window_whole(struct ferry_migration *m,
+			       struct vm_area_struct *vma, unsigned long start,
+			       unsigned long end)
+{
+	struct ferry_mm *fm = ferry_window_mm(m, vma->vm_mm);
+	struct folio *folio;
+
+	if (!(m->select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE) ||
+	    end - start != FERRY_BLOCK_BYTES)
+		return true;
+	folio = ferry_window_folio(m, start);
+	if (!folio || !folio_test_large(folio))
+		return true;
+	if (!fm || folio_mapcount(folio) != 1)
+		return false;
+	ferry_transit_begin(fm, &m->transit, start);
+	return true;
+}
+
+static unsigned long ferry_window_select(struct ferry_migration *m,
+					 struct vm_area_struct *vma,
+					 unsigned long start, unsigned long end)
+{
+	unsigned long select = m->select;
+
+	m->first_only = false;
+	if (!(select & MIGRATE_VMA_SELECT_COMPOUND))
+		return select;
+	if (m->small)
+		return select & ~MIGRATE_VMA_SELECT_COMPOUND;
+	if (ferry_window_whole(m, vma, start, end))
+		return select;
+	/* The core cannot split the folio of a fault while it collects it. */
+	if (m->fault_page)
+		m->first_only = true;
+	else
+		select &= ~MIGRATE_VMA_SELECT_COMPOUND;
+	return select;
+}
+
 static int ferry_migrate_collect(struct ferry_migration *m,
 				 struct vm_area_struct *vma,
 				 unsigned long start, unsigned long end)
@@ -115,11 +204,16 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 		.start = start,
 		.end = end,
 		.pgmap_owner = ferry_owner,
-		.flags = m->select,
+		.flags = ferry_window_select(m, vma, start, end),
 		.fault_page = m->fault_page,
 	};
 	ret = migrate_vma_setup(&m->args);
 	trace_ferry_collect(m, m->args.cpages);
+	if (!ret && m->args.npages > (end - start) >> PAGE_SHIFT) {
+		migrate_vma_finalize(&m->args);
+		m->args.npages = 0;
+		m->args.cpages = 0;
+	}
 	return ret;
 }
 
@@ -132,14 +226,18 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 static u8 ferry_keep_off_device(struct ferry_migration *m, unsigned long src)
 {
 	struct page *page = migrate_pfn_to_page(src);
+	struct folio *folio;
 
 	if (!page)
 		return m->flags & FERRY_MIGRATE_NO_HOLES ? FERRY_REASON_EMPTY :
 							   FERRY_WHY_UNKNOWN;
+	folio = page_folio(page);
+	if (!folio_test_anon(folio))
+		return ferry_why_file(m->args.vma);
 	if (ferry_page_device(page) == m->dst)
 		return FERRY_REASON_RESIDENT;
 	/* KSM compares the pages of its stable tree with the CPU. */
-	if (folio_test_ksm(page_folio(page)))
+	if (folio_test_ksm(folio))
 		return FERRY_REASON_KSM;
 	return FERRY_WHY_UNKNOWN;
 }
@@ -197,6 +295,19 @@ static void ferry_drop_dst(struct ferry_migration *m, unsigned long i)
 }
 
 /*
+ * Whether the core may be given small destinations for a 2 MiB entry. It splits the
+ * mapping of this VMA only: where others map the folio, they would be left with one
+ * entry for what is 512 folios. A writable page has one mapping, a hole none.
+ */
+static bool ferry_may_split(struct ferry_migration *m, unsigned long i)
+{
+	if (!migrate_pfn_to_page(m->src[i]) || m->src[i] & MIGRATE_PFN_WRITE)
+		return true;
+	m->split = true;
+	return false;
+}
+
+/*
  * A 2 MiB entry: one frame of that size, or 512 small ones. The core inserts
  * pages for a 2 MiB hole without looking whether each has a destination, so
  * there it is all or nothing.
@@ -215,6 +326,10 @@ static unsigned long ferry_allocate_huge(struct ferry_migration *m,
 		return HPAGE_PMD_NR;
 	}
 	m->no_huge = true;
+	if (!ferry_may_split(m, i)) {
+		ferry_why(m, i, HPAGE_PMD_NR, FERRY_REASON_NO_FRAME);
+		return 0;
+	}
 	for (n = 0; n < HPAGE_PMD_NR; n += FERRY_CHUNK) {
 		unsigned int k, part;
 
@@ -303,18 +418,30 @@ static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
 static unsigned long ferry_allocate_home(struct ferry_migration *m,
 					 unsigned long i, unsigned long nr)
 {
-	unsigned long n;
+	unsigned long n, want = nr;
 
-	if (nr > 1 && ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
+	if (nr > 1 && !m->first_only &&
+	    ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
 		ferry_why(m, i, nr, FERRY_REASON_RACED);
 		return nr;
 	}
-	for (n = 0; n < nr; n++) {
+	if (nr > 1 && m->fault_page) {
+		/*
+		 * The fault's own reference keeps the core from splitting the folio,
+		 * but it splits the mapping; the next fault is for one small page.
+		 */
+		want = 1;
+	} else if (nr > 1 && !ferry_may_split(m, i)) {
+		ferry_why(m, i, nr, FERRY_REASON_RACED);
+		return 0;
+	}
+	for (n = 0; n < want; n++) {
 		if (!ferry_dst_system(m, i + n, 0))
 			break;
 	}
 	ferry_why(m, i, n, FERRY_REASON_RACED);
-	ferry_why(m, i + n, nr - n, FERRY_REASON_NO_MEMORY);
+	ferry_why(m, i + n, nr - n, n < want ? FERRY_REASON_NO_MEMORY :
+					       FERRY_REASON_RACED);
 	return n;
 }
 
@@ -519,23 +646,37 @@ static void ferry_commit_enter(struct ferry_migration *m)
 	}
 }
 
-static void ferry_migrate_commit(struct ferry_migration *m)
+/*
+ * Go on record before the CPU's page table is read, if the caller's mirror is to
+ * learn what is moved.
+ */
+static void ferry_migrate_watch(struct ferry_migration *m, unsigned long start)
 {
 	struct ferry_mirror *mirror = m->ctx ? &m->ctx->mirror : NULL;
-	struct ferry_granule *g = NULL;
+	struct ferry_granule *g;
 
-	if (mirror && m->dst == mirror->fd && !ferry_mirror_prepare(mirror))
-		g = ferry_mirror_granule(mirror, m->args.start);
-	if (!g) {
-		migrate_vma_pages(&m->args);
-	} else {
+	if (!mirror || m->dst != mirror->fd || ferry_mirror_prepare(mirror))
+		return;
+	g = ferry_mirror_granule(mirror, start);
+	if (g)
 		ferry_commit_begin(mirror, &m->commit, g);
-		migrate_vma_pages(&m->args);
-		if (ferry_commit_lock(mirror, &m->commit))
-			ferry_commit_enter(m);
-		mutex_unlock(&mirror->lock);
-	}
-	trace_ferry_commit(m, 0);
+}
+
+/* Enter what moved, when nobody else changed the granule since the watch began. */
+static void ferry_migrate_enter(struct ferry_migration *m, bool moved)
+{
+	if (!m->commit.task)
+		return;
+	if (ferry_commit_lock(&m->ctx->mirror, &m->commit) && moved)
+		ferry_commit_enter(m);
+	mutex_unlock(&m->ctx->mirror.lock);
+}
+
+static void ferry_migrate_commit(struct ferry_migration *m)
+{
+	migrate_vma_pages(&m->args);
+	ferry_migrate_enter(m, true);
+	trace_ferry_commit(m, m->args.cpages);
 }
 
 /* ---- finalize ------------------------------------------------------------ */
@@ -583,54 +724,60 @@ static unsigned long ferry_migrate_finalize(struct ferry_migration *m)
 
 /* ---- why pages stayed ---------------------------------------------------- */
 
-static bool ferry_vma_is_shmem(struct vm_area_struct *vma)
+/* @folio is kept by one reference of ours. */
+static u8 ferry_why_folio(struct ferry_migration *m, struct folio *folio)
 {
-	return vma->vm_file &&
-	       file_inode(vma->vm_file)->i_sb->s_magic == TMPFS_MAGIC;
-}
+	int refs = folio_mapcount(folio) + 1;
 
-static u8 ferry_why_ram_page(struct ferry_migration *m, struct page *page)
-{
-	struct folio *folio = page_folio(page);
-
-	if (!m->dst || is_zero_page(page))
-		return m->dst ? FERRY_REASON_RACED : FERRY_REASON_RESIDENT;
 	if (folio_test_ksm(folio))
 		return FERRY_REASON_KSM;
 	if (!folio_test_anon(folio))
-		return ferry_vma_is_shmem(m->args.vma) ? FERRY_REASON_SHMEM :
-							 FERRY_REASON_FILE;
+		return ferry_why_file(m->args.vma);
 	if (folio_maybe_dma_pinned(folio))
 		return FERRY_REASON_PINNED;
 	if (folio_test_locked(folio) || !folio_test_lru(folio))
 		return FERRY_REASON_LOCKED;
-	if (folio_ref_count(folio) > folio_mapcount(folio) +
-				     (folio_test_swapcache(folio) ?
-				      (int)folio_nr_pages(folio) : 0))
-		return FERRY_REASON_PINNED;
-	return FERRY_REASON_RACED;
+	if (folio_test_swapcache(folio))
+		refs += folio_nr_pages(folio);
+	return folio_ref_count(folio) > refs ? FERRY_REASON_PINNED :
+					       FERRY_REASON_RACED;
 }
 
-static u8 ferry_why_page(struct ferry_migration *m, unsigned long hmm)
+static u8 ferry_why_ram_pfn(struct ferry_migration *m, unsigned long pfn)
 {
+	struct folio *folio;
+	u8 why;
+
+	if (!m->dst)
+		return FERRY_REASON_RESIDENT;
+	if (is_zero_pfn(pfn))
+		return FERRY_REASON_RACED;
+	folio = page_folio(pfn_to_page(pfn));
+	if (!folio_try_get(folio))
+		return FERRY_REASON_RACED;
+	if (folio_is_zone_device(folio))
+		why = FERRY_REASON_OTHER;
+	else
+		why = ferry_why_folio(m, folio);
+	folio_put(folio);
+	return why;
+}
+
+static u8 ferry_why_pfn(struct ferry_migration *m, unsigned long hmm)
+{
+	unsigned long pfn = hmm & ~HMM_PFN_FLAGS;
 	struct ferry_device *fd;
-	struct page *page;
 
 	if (hmm & HMM_PFN_ERROR)
-		return FERRY_REASON_SPECIAL;
-	if (!(hmm & HMM_PFN_VALID)) {
-		if (!vma_is_anonymous(m->args.vma))
-			return ferry_vma_is_shmem(m->args.vma) ?
-			       FERRY_REASON_SHMEM : FERRY_REASON_FILE;
-		return FERRY_REASON_SWAPPED;
-	}
-	page = hmm_pfn_to_page(hmm);
-	fd = ferry_page_device(page);
+		return m->args.vma->vm_flags & VM_READ ? FERRY_REASON_SPECIAL :
+							 FERRY_REASON_RACED;
+	if (!(hmm & HMM_PFN_VALID))
+		return vma_is_anonymous(m->args.vma) ?
+		       FERRY_REASON_SWAPPED : ferry_why_file(m->args.vma);
+	fd = ferry_pfn_device(pfn);
 	if (fd)
 		return fd == m->dst ? FERRY_REASON_RESIDENT : FERRY_REASON_RACED;
-	if (is_zone_device_page(page))
-		return FERRY_REASON_OTHER;
-	return ferry_why_ram_page(m, page);
+	return ferry_why_ram_pfn(m, pfn);
 }
 
 /* A guess after the fact, but a good one: nothing but the page table is read. */
@@ -651,7 +798,7 @@ static void ferry_migrate_explain(struct ferry_migration *m)
 	for (i = 0; i < nr; i++) {
 		if (m->why[i] == FERRY_WHY_UNKNOWN)
 			m->why[i] = ret ? FERRY_REASON_RACED :
-					  ferry_why_page(m, pfns[i]);
+					  ferry_why_pfn(m, pfns[i]);
 	}
 }
 
@@ -676,12 +823,16 @@ int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
 	unsigned long pages;
 	int ret;
 
+	ferry_migrate_watch(m, start);
 	ret = ferry_migrate_collect(m, vma, start, end);
 	ferry_phase_end(fd, FERRY_PHASE_COLLECT, &t);
-	if (ret)
-		return ret;
-	if (!m->args.cpages)
+	if (ret || !m->args.cpages) {
+		ferry_migrate_enter(m, false);
+		pages = 0;
+		if (ret)
+			goto out;
 		goto finalize;
+	}
 
 	pages = ferry_migrate_allocate(m);
 	ferry_phase_end(fd, FERRY_PHASE_ALLOCATE, &t);
@@ -692,6 +843,8 @@ int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
 finalize:
 	pages = ferry_migrate_finalize(m);
 	ferry_phase_end(fd, FERRY_PHASE_FINALIZE, &t);
+out:
+	ferry_transit_end(m->fm, &m->transit);
 	return ret ?: (int)pages;
 }
 
@@ -716,9 +869,10 @@ static void ferry_count_window(struct ferry_migration *m, unsigned long nr)
 			;
 		if (why == FERRY_WHY_MOVED)
 			m->moved += run;
-		else if (why != FERRY_WHY_IGNORE)
-			ferry_count_stayed(m, run, why == FERRY_WHY_UNKNOWN ?
-					   FERRY_REASON_RACED : why);
+		else if (why != FERRY_WHY_UNKNOWN && why != FERRY_WHY_IGNORE)
+			ferry_count_stayed(m, run, why);
+		else if (m->explain)
+			ferry_count_stayed(m, run, FERRY_REASON_RACED);
 	}
 }
 
@@ -737,8 +891,12 @@ static int ferry_vma_never(struct vm_area_struct *vma)
 {
 	if (is_vm_hugetlb_page(vma))
 		return FERRY_REASON_HUGETLB;
-	if (vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
+	if (vma->vm_flags & (VM_SPECIAL | VM_SHADOW_STACK) || vma_is_dax(vma))
 		return FERRY_REASON_SPECIAL;
+	/* Only what was written privately is anonymous, and only that moves. */
+	if (vma->vm_flags & VM_SHARED ||
+	    (!vma_is_anonymous(vma) && !vma->anon_vma))
+		return ferry_why_file(vma);
 	return -1;
 }
 
@@ -749,7 +907,7 @@ static bool ferry_window_swapin(struct ferry_migration *m, unsigned long start,
 	bool any = false;
 	unsigned long i;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && !signal_pending(current); i++) {
 		if (m->why[i] != FERRY_REASON_SWAPPED)
 			continue;
 		if (ferry_mirror_map_hmm(&m->ctx->mirror, start + i * PAGE_SIZE,
@@ -763,7 +921,7 @@ static bool ferry_window_swapin(struct ferry_migration *m, unsigned long start,
 /*
  * One pass over a window, with the mmap lock taken. Returns the window's end, and
  * in *room how many frames another pass could use once the lock is dropped: 0 when
- * the window is done and counted, ~0 when pages were read back.
+ * the window is done and counted, ~0 when it needs another pass as it is.
  */
 static unsigned long ferry_window_pass(struct ferry_migration *m,
 				       struct mm_struct *mm, unsigned long start,
@@ -793,20 +951,30 @@ static unsigned long ferry_window_pass(struct ferry_migration *m,
 	nr = (end - start) >> PAGE_SHIFT;
 	m->again = !first;
 	m->no_huge = false;
+	/* A folio that must be split first, or a process that wants none. */
+	m->small = m->split || vma_thp_disabled(vma, vma->vm_flags, false);
+	m->split = false;
 	ferry_why(m, 0, m->max, FERRY_WHY_UNKNOWN);
 	ret = ferry_migrate_window(m, vma, start, end);
 	if (ret == -EIO)
 		*err = ret;
 	if (m->explain)
 		ferry_migrate_explain(m);
-	if (m->flags & FERRY_MIGRATE_SWAPIN &&
-	    ferry_window_swapin(m, start, nr))
+	if (m->split || (m->flags & FERRY_MIGRATE_SWAPIN &&
+			 ferry_window_swapin(m, start, nr)))
 		*room = ~0UL;
 	else if (!(m->flags & FERRY_MIGRATE_NO_EVICT))
 		*room = ferry_window_count(m, nr, FERRY_REASON_NO_FRAME);
 	if (!*room)
 		ferry_count_window(m, nr);
 	return end;
+}
+
+static int ferry_migrate_lock(struct ferry_migration *m, struct mm_struct *mm)
+{
+	if (m->impatient)
+		return mmap_read_trylock(mm) ? 0 : -EAGAIN;
+	return mmap_read_lock_killable(mm);
 }
 
 /* One window until it is done: passes, with room made between them. */
@@ -817,13 +985,15 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 	struct ferry_device *fd = ferry_migration_device(m);
 	unsigned int tries;
 	unsigned long room;
-	int err;
+	int err, ret;
 
+	m->split = false;
 	for (tries = 1; ; tries++) {
 		u64 t = ktime_get_ns();
 
-		if (mmap_read_lock_killable(mm))
-			return -EINTR;
+		ret = ferry_migrate_lock(m, mm);
+		if (ret)
+			return ret;
 		ferry_phase_end(fd, FERRY_PHASE_LOCK, &t);
 		*next = ferry_window_pass(m, mm, start, end, tries == 1, &room,
 					  &err);
@@ -831,7 +1001,8 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 		if (err || !room)
 			return err;
 		if (tries == FERRY_WINDOW_TRIES ||
-		    (room != ~0UL && ferry_make_room(fd, room, m->no_huge))) {
+		    (room != ~0UL &&
+		     ferry_make_room(fd, room, m->no_huge, m->impatient))) {
 			ferry_count_window(m, (*next - start) >> PAGE_SHIFT);
 			return 0;
 		}
@@ -847,8 +1018,8 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
  * @reached: out: how far it got
  *
  * Context: may sleep; no locks held.
- * Return: 0, -EINTR (a signal; what is counted is up to *@reached), -ENOMEM,
- * -EIO.
+ * Return: 0, -EINTR (a signal, or the context is closing; what is counted is up to
+ * *@reached), -EAGAIN (impatient, and the mmap lock was taken), -ENOMEM, -EIO.
  */
 int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 		      unsigned long start, unsigned long end,
@@ -861,9 +1032,12 @@ int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 		unsigned long unit = min(end, ALIGN(*reached + 1,
 						    FERRY_BLOCK_BYTES));
 
-		if (m->interruptible && signal_pending(current))
+		/* One window is done first, whatever timers the caller runs. */
+		if (m->interruptible && *reached != start && signal_pending(current))
 			return -EINTR;
-		if (m->ctx) {
+		if (m->ctx && READ_ONCE(m->ctx->closing))
+			return -EINTR;
+		if (m->ctx && !m->impatient) {
 			ret = ferry_mirror_cover(&m->ctx->mirror, *reached, unit);
 			if (ret)
 				return ret;
@@ -917,8 +1091,10 @@ int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req)
 				&reached);
 	mmput(mm);
 
-	req->len -= reached - req->addr;
-	req->addr = reached;
+	if (ret == -EINTR) {
+		req->len -= reached - req->addr;
+		req->addr = reached;
+	}
 	req->moved = m.moved;
 	req->failed = m.failed;
 	req->huge = m.huge;

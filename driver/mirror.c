@@ -17,13 +17,17 @@
  * finds nothing left to remove, so the TLB is not flushed twice; and it is the
  * task's own doing, so it must not make the task's own entries look outdated.
  * struct ferry_commit is how the callback tells that case from a change by
- * somebody else: the task's sequence moves along when nothing else moved it.
+ * somebody else: it is on record from before the task looks at the CPU's page
+ * table until it enters what it found; the task's own notifications move its
+ * sequence along, any other one marks it raced. (The sequence alone would not do:
+ * all ranges that are open at the same time share one number.)
  *
  * Holding mirror.lock keeps every translation of the mirror in force: the engine
  * uses them only under it, so an invalidation that returns has no access of the
  * device in flight.
  */
 #include <linux/hmm.h>
+#include <linux/magic.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -39,17 +43,23 @@ static bool ferry_event_is_own(const struct mmu_notifier_range *range)
 	       range->owner == ferry_owner;
 }
 
-static struct ferry_commit *
-ferry_commit_of_current(struct ferry_mirror *m, struct ferry_granule *g)
+/* Tell everybody who is about to enter translations of this granule. */
+static void ferry_commits_notice(struct ferry_mirror *m, struct ferry_granule *g,
+				 const struct mmu_notifier_range *range,
+				 unsigned long cur_seq)
 {
 	struct ferry_commit *c;
 
 	lockdep_assert_held(&m->lock);
 	list_for_each_entry(c, &m->commits, node) {
-		if (c->task == current && c->granule == g)
-			return c;
+		if (c->granule != g)
+			continue;
+		if (c->task == current && ferry_event_is_own(range) &&
+		    !mmu_interval_read_retry(&g->mni, c->seq))
+			c->seq = cur_seq;
+		else
+			c->raced = true;
 	}
-	return NULL;
 }
 
 static bool ferry_invalidate(struct mmu_interval_notifier *mni,
@@ -61,7 +71,6 @@ static bool ferry_invalidate(struct mmu_interval_notifier *mni,
 	unsigned long start = max(range->start, mni->interval_tree.start);
 	unsigned long last = min(range->end - 1, mni->interval_tree.last);
 	unsigned long nr = (last + 1 - start) >> PAGE_SHIFT;
-	struct ferry_commit *c = NULL;
 	unsigned long removed;
 
 	if (mmu_notifier_range_blockable(range))
@@ -69,13 +78,8 @@ static bool ferry_invalidate(struct mmu_interval_notifier *mni,
 	else if (!mutex_trylock(&m->lock))
 		return false;
 
-	if (ferry_event_is_own(range))
-		c = ferry_commit_of_current(m, g);
-	if (c && mmu_interval_read_retry(mni, c->seq))
-		c = NULL;
+	ferry_commits_notice(m, g, range, cur_seq);
 	mmu_interval_set_seq(mni, cur_seq);
-	if (c)
-		c->seq = cur_seq;
 
 	removed = ferry_pt_unmap(&m->pt, start >> PAGE_SHIFT, nr);
 	if (removed)
@@ -100,11 +104,9 @@ static const struct mmu_interval_notifier_ops ferry_granule_ops = {
  * @m: the mirror
  * @fd: its device
  * @mm: its address space; outlives the mirror (mmgrab)
- *
- * Return: 0; cannot fail.
  */
-int ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
-		      struct mm_struct *mm)
+void ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
+		       struct mm_struct *mm)
 {
 	m->mm = mm;
 	m->fd = fd;
@@ -114,7 +116,6 @@ int ferry_mirror_init(struct ferry_mirror *m, struct ferry_device *fd,
 	xa_init(&m->granules);
 	INIT_LIST_HEAD(&m->commits);
 	ferry_pt_init(&m->pt);
-	return 0;
 }
 
 /**
@@ -243,13 +244,15 @@ struct ferry_granule *ferry_mirror_granule(struct ferry_mirror *m,
  * @c: the record; ferry_commit_lock() ends it
  * @g: the granule
  *
- * Context: may sleep; waits for an invalidation in progress.
+ * Context: may sleep; waits for an invalidation in progress, so no folio may be
+ * locked here: UFFDIO_MOVE waits for folios in the middle of one.
  */
 void ferry_commit_begin(struct ferry_mirror *m, struct ferry_commit *c,
 			struct ferry_granule *g)
 {
 	c->granule = g;
 	c->task = current;
+	c->raced = false;
 	c->seq = mmu_interval_read_begin(&g->mni);
 	mutex_lock(&m->lock);
 	list_add(&c->node, &m->commits);
@@ -268,7 +271,71 @@ bool ferry_commit_lock(struct ferry_mirror *m, struct ferry_commit *c)
 {
 	mutex_lock(&m->lock);
 	list_del(&c->node);
-	return !mmu_interval_read_retry(&c->granule->mni, c->seq);
+	c->task = NULL;
+	return !c->raced && !mmu_interval_read_retry(&c->granule->mni, c->seq);
+}
+
+/* secretmem pages are not in the kernel's map: no device may reach them. */
+static bool ferry_vma_refused(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_SHADOW_STACK ||
+	       (vma->vm_file &&
+		file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC);
+}
+
+/**
+ * ferry_range_refused - whether a range holds memory that no device may reach
+ * @mm: address space
+ * @start: first address
+ * @end: end of the range
+ *
+ * The core checks neither for hmm_range_fault().
+ *
+ * Context: mmap_lock held.
+ * Return: true when a VMA of the range is secret memory or a shadow stack.
+ */
+bool ferry_range_refused(struct mm_struct *mm, unsigned long start,
+			 unsigned long end)
+{
+	struct vm_area_struct *vma;
+	VMA_ITERATOR(vmi, mm, start);
+
+	mmap_assert_locked(mm);
+	for_each_vma_range(vmi, vma, end) {
+		if (ferry_vma_refused(vma))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * hmm_range_fault(), with one defect of 7.3 undone: for a range that begins in the
+ * middle of a PMD-mapped device-private folio it reports the folio's first pages.
+ * Only entries before the first PMD boundary can be wrong, and what is stored
+ * instead is right on a fixed kernel, too.
+ */
+static int ferry_hmm_range_fault(struct hmm_range *range)
+{
+	unsigned long into = (range->start & ~HPAGE_PMD_MASK) >> PAGE_SHIFT;
+	unsigned long i, nr = (range->end - range->start) >> PAGE_SHIFT;
+	int ret = hmm_range_fault(range);
+
+	if (ret || !into)
+		return ret;
+	nr = min(nr, HPAGE_PMD_NR - into);
+	for (i = 0; i < nr; i++) {
+		unsigned long hmm = range->hmm_pfns[i], pfn;
+
+		if (!(hmm & HMM_PFN_VALID) || (hmm & HMM_PFN_ERROR) ||
+		    hmm_pfn_to_map_order(hmm) < HPAGE_PMD_ORDER)
+			continue;
+		pfn = hmm & ~HMM_PFN_FLAGS;
+		if (!ferry_pfn_device(pfn))
+			continue;
+		pfn = ALIGN_DOWN(pfn, HPAGE_PMD_NR) + into + i;
+		range->hmm_pfns[i] = (hmm & HMM_PFN_FLAGS) | pfn;
+	}
+	return 0;
 }
 
 /* The device entry for what hmm_range_fault() found; 0 for nothing. */
@@ -353,6 +420,8 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 	int ret;
 
 	mmap_assert_locked(m->mm);
+	if (ferry_range_refused(m->mm, range.start, range.end))
+		return -EFAULT;
 	if (access != FERRY_ACCESS_READ)
 		range.default_flags |= HMM_PFN_REQ_WRITE;
 	range.hmm_pfns = kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
@@ -361,7 +430,7 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 	ret = ferry_mirror_prepare(m);
 	while (!ret) {
 		range.notifier_seq = mmu_interval_read_begin(range.notifier);
-		ret = hmm_range_fault(&range);
+		ret = ferry_hmm_range_fault(&range);
 		if (!ret) {
 			mutex_lock(&m->lock);
 			if (!mmu_interval_read_retry(range.notifier,
@@ -410,10 +479,11 @@ int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr)
 	page = make_device_exclusive(m->mm, addr, ferry_owner, &folio);
 	ret = -EBUSY;
 	if (ferry_commit_lock(m, &c) && !IS_ERR(page))
+		/* Without a spare table, as when it raced: try again. */
 		ret = ferry_pt_map(&m->pt, &m->tables, addr >> PAGE_SHIFT, 0,
 				   ferry_pte(page_to_pfn(page),
 					     FERRY_PTE_WRITE |
-					     FERRY_PTE_EXCLUSIVE));
+					     FERRY_PTE_EXCLUSIVE)) ? -EBUSY : 0;
 	mutex_unlock(&m->lock);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
@@ -520,7 +590,7 @@ static int ferry_snapshot(struct mmu_interval_notifier *mni, struct mm_struct *m
 	for (tries = 0; ret == -EBUSY && tries < 64; tries++) {
 		memset(pfns, 0, nr * sizeof(*pfns));
 		range.notifier_seq = mmu_interval_read_begin(mni);
-		ret = hmm_range_fault(&range);
+		ret = ferry_hmm_range_fault(&range);
 	}
 	return ret;
 }
@@ -557,11 +627,32 @@ static const struct mmu_interval_notifier_ops ferry_query_ops = {
 	.invalidate = ferry_query_invalidate,
 };
 
+/*
+ * The huge zero folio is not exported, but nothing else that is not anonymous is
+ * mapped in an anonymous VMA. The page may be gone by now, so it is kept to ask.
+ */
+static bool ferry_pfn_is_zero(const struct vm_area_struct *vma, unsigned long pfn)
+{
+	struct folio *folio;
+	bool zero;
+
+	if (is_zero_pfn(pfn))
+		return true;
+	if (!vma_is_anonymous(vma))
+		return false;
+	folio = page_folio(pfn_to_page(pfn));
+	if (!folio_try_get(folio))
+		return false;
+	zero = folio == page_folio(pfn_to_page(pfn)) && !folio_test_anon(folio);
+	folio_put(folio);
+	return zero;
+}
+
 static void ferry_residency_of(struct ferry_residency *r, unsigned long hmm,
 			       const struct vm_area_struct *vma, u64 pte)
 {
 	struct ferry_device *fd;
-	struct page *page;
+	unsigned long pfn;
 
 	memset(r, 0, sizeof(*r));
 	r->where = FERRY_NOWHERE;
@@ -580,15 +671,14 @@ static void ferry_residency_of(struct ferry_residency *r, unsigned long hmm,
 	}
 	if (!(hmm & HMM_PFN_VALID))
 		return;
-	page = hmm_pfn_to_page(hmm);
-	fd = ferry_page_device(page);
+	pfn = hmm & ~HMM_PFN_FLAGS;
+	fd = ferry_pfn_device(pfn);
 	r->where = fd ? fd->index : FERRY_RAM;
 	r->order = hmm_pfn_to_map_order(hmm);
 	r->flags |= FERRY_PAGE_PRESENT;
 	if (hmm & HMM_PFN_WRITE)
 		r->flags |= FERRY_PAGE_WRITE;
-	/* The huge zero page is not exported; nothing else is like it. */
-	if (is_zero_page(page) || (vma_is_anonymous(vma) && !PageAnon(page)))
+	if (!fd && ferry_pfn_is_zero(vma, pfn))
 		r->flags |= FERRY_PAGE_ZERO;
 }
 

@@ -33,7 +33,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#define table_alloc(size)	kzalloc(size, GFP_KERNEL)
+#define table_alloc(size)	kzalloc(size, GFP_KERNEL_ACCOUNT)
 #define table_free(p)		kfree(p)
 #else
 #include <assert.h>

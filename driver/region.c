@@ -26,11 +26,29 @@ char ferry_owner[] = "ferry";
 static DEFINE_MUTEX(ferry_mms_lock);
 static LIST_HEAD(ferry_mms);
 
+static struct ferry_mm *ferry_mm_make(struct mm_struct *mm)
+{
+	struct ferry_mm *fm = kzalloc_obj(*fm, GFP_KERNEL_ACCOUNT);
+
+	if (!fm)
+		return NULL;
+	refcount_set(&fm->ref, 1);
+	atomic_set(&fm->contexts, 0);
+	mmgrab(mm);
+	fm->mm = mm;
+	if (ferry_guard_init(fm)) {
+		mmdrop(mm);
+		kfree(fm);
+		return NULL;
+	}
+	return fm;
+}
+
 /**
  * ferry_mm_get - find or make the record of an address space
- * @mm: the address space; the caller makes sure that it is not freed meanwhile
+ * @mm: the caller's own address space
  *
- * Context: may sleep.
+ * Context: may sleep; takes the mmap lock for writing.
  * Return: the record with a reference more, or NULL without memory.
  */
 struct ferry_mm *ferry_mm_get(struct mm_struct *mm)
@@ -42,14 +60,9 @@ struct ferry_mm *ferry_mm_get(struct mm_struct *mm)
 		if (fm->mm == mm && refcount_inc_not_zero(&fm->ref))
 			goto out;
 	}
-	fm = kzalloc_obj(*fm);
-	if (!fm)
-		goto out;
-	refcount_set(&fm->ref, 1);
-	atomic_set(&fm->contexts, 0);
-	mmgrab(mm);
-	fm->mm = mm;
-	list_add(&fm->node, &ferry_mms);
+	fm = ferry_mm_make(mm);
+	if (fm)
+		list_add(&fm->node, &ferry_mms);
 out:
 	mutex_unlock(&ferry_mms_lock);
 	return fm;
@@ -72,6 +85,7 @@ static void ferry_mm_reap(struct work_struct *work)
 	mutex_unlock(&ferry_mms_lock);
 
 	list_for_each_entry_safe(fm, next, &dead, node) {
+		ferry_guard_fini(fm);
 		mmdrop(fm->mm);
 		kfree(fm);
 	}
@@ -113,6 +127,27 @@ struct ferry_device *ferry_page_device(const struct page *page)
 	if (pgmap->owner != ferry_owner)
 		return NULL;
 	return ferry_pgmap_device(pgmap);
+}
+
+/**
+ * ferry_pfn_device - the device that a pfn belongs to
+ * @pfn: any pfn
+ *
+ * Reads no struct page, so it is right for a page that nobody keeps.
+ *
+ * Return: the Ferry device, or NULL.
+ */
+struct ferry_device *ferry_pfn_device(unsigned long pfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < ferry_nr_devices; i++) {
+		struct ferry_region *r = &ferry_devs[i]->region;
+
+		if (pfn - r->first_pfn < r->nr)
+			return ferry_devs[i];
+	}
+	return NULL;
 }
 
 /**
@@ -214,9 +249,28 @@ void ferry_frames_place(struct ferry_device *fd, unsigned long frame,
 void ferry_block_touch(struct ferry_device *fd, unsigned long frame)
 {
 	struct ferry_region *r = &fd->region;
+	struct ferry_block *b = &r->blocks[frame >> FERRY_MAX_ORDER];
 
-	WRITE_ONCE(r->blocks[frame >> FERRY_MAX_ORDER].last_use,
-		   atomic64_inc_return_relaxed(&r->clock));
+	WRITE_ONCE(b->last_use, atomic64_inc_return_relaxed(&r->clock));
+	if (READ_ONCE(b->orphan))
+		WRITE_ONCE(b->orphan, false);
+}
+
+/* Whether all owners of a block's frames are without a context, @fm among them. */
+static bool ferry_block_is_orphan(const struct ferry_frame_meta *m,
+				  const struct ferry_mm *fm)
+{
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; i < FERRY_BLOCK_FRAMES; i++) {
+		if (!m[i].owner)
+			continue;
+		if (atomic_read(&m[i].owner->contexts))
+			return false;
+		found |= m[i].owner == fm;
+	}
+	return found;
 }
 
 /**
@@ -224,25 +278,25 @@ void ferry_block_touch(struct ferry_device *fd, unsigned long frame)
  * @fd: the device to look through
  * @fm: the address space
  *
- * Marks the blocks that hold its pages to be evicted before all others.
+ * Marks the blocks that hold its pages, and no pages of an address space that
+ * still has a context, to be evicted before all others.
  *
  * Context: may sleep.
  */
 void ferry_region_orphan(struct ferry_device *fd, struct ferry_mm *fm)
 {
 	struct ferry_region *r = &fd->region;
-	unsigned long b, i;
+	unsigned long b;
 
+	/* The caller's reference is the only one: it has no frames. */
+	if (refcount_read(&fm->ref) == 1)
+		return;
 	for (b = 0; b < r->nr >> FERRY_MAX_ORDER; b++) {
-		struct ferry_frame_meta *m = &r->meta[b << FERRY_MAX_ORDER];
-
+		if (!READ_ONCE(r->frames.used[b]))
+			continue;
 		spin_lock(&r->lock);
-		for (i = 0; i < FERRY_BLOCK_FRAMES; i++) {
-			if (m[i].owner == fm) {
-				r->blocks[b].orphan = true;
-				break;
-			}
-		}
+		if (ferry_block_is_orphan(&r->meta[b << FERRY_MAX_ORDER], fm))
+			r->blocks[b].orphan = true;
 		spin_unlock(&r->lock);
 		cond_resched();
 	}

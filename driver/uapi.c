@@ -214,7 +214,7 @@ static const struct ferry_call *ferry_call_find(unsigned int cmd)
 	if (cmd != _IO(FERRY_IOC_MAGIC, _IOC_NR(cmd)) ||
 	    i >= ARRAY_SIZE(ferry_calls))
 		return NULL;
-	return &ferry_calls[i];
+	return &ferry_calls[array_index_nospec(i, ARRAY_SIZE(ferry_calls))];
 }
 
 /**
@@ -254,7 +254,7 @@ long ferry_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EFAULT;
 
 	ret = call->fn(ctx, &karg);
-	/* Counts and places to go on come back with an interruption, too. */
-	err = ret && ret != -EINTR ? 0 : copy_to_user(uarg, &karg, known);
-	return err ? -EFAULT : ret;
+	/* Counts, and where to go on, come back with an error, too. */
+	err = copy_to_user(uarg, &karg, known);
+	return ret || !err ? ret : -EFAULT;
 }

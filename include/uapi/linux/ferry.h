@@ -10,7 +10,12 @@
  *
  * Opening the node creates a context: one device address space bound to the
  * mm of the opener. Calls from another mm (a child after fork, a process that
- * called exec or got the descriptor over a socket) fail with -EPERM.
+ * called exec or got the descriptor over a socket) fail with -EPERM. open() fails
+ * with -EBUSY when 256 contexts are open on the device.
+ *
+ * The device obeys the protection of the mappings. It does not know the caller's
+ * memory protection keys, and it reaches neither secret memory (memfd_secret) nor
+ * shadow stacks.
  */
 #ifndef _UAPI_LINUX_FERRY_H
 #define _UAPI_LINUX_FERRY_H
@@ -143,7 +148,8 @@ enum ferry_reason {
  *
  * Errors: -EINVAL (unaligned, len 0, wrapping, flags, reserved), -EFAULT (bad
  * pointer, or range outside user space), -ENODEV (no device @dst), -EPERM,
- * -E2BIG, -ENOMEM, -EINTR, -ESRCH (the address space is exiting).
+ * -E2BIG, -ENOMEM and -EIO (a device lost data; what was counted is stored),
+ * -EINTR, -ESRCH (the address space is exiting).
  */
 struct ferry_migrate {
 	__u32 size;
@@ -311,12 +317,13 @@ struct ferry_submit {
  * @results: in: user pointer to __u64 results, one a command, or 0
  * @count: in: room at @results. out: number of commands in the list
  * @status: out: 0, or the negative errno of the first command that failed:
- *	-EFAULT (an address could not be reached), -ERANGE (gather index),
+ *	-EFAULT (an address could not be reached), -EBUSY (it could not be kept
+ *	reachable), -ERANGE (gather index),
  *	-ECANCELED (the context or the process went away first), -ENOMEM,
  *	-EIO (device data lost)
  * @failed: out: index of that command; the commands after it did not run
- * @access: out: FERRY_ACCESS_* of the fault behind -EFAULT
- * @fault_addr: out: address of the fault behind -EFAULT
+ * @access: out: FERRY_ACCESS_* of the fault behind -EFAULT and -EBUSY
+ * @fault_addr: out: address of that fault
  * @reserved: must be 0
  *
  * The last 256 completed lists of a context are remembered.
