@@ -127,7 +127,7 @@ vm_fault_t ferry_migrate_to_ram(struct vm_fault *vmf)
 	ferry_count(fd, FERRY_C_CPU_FAULTS);
 	ferry_count_add(fd, FERRY_C_CPU_FAULT_PAGES, max(ret, 0));
 	trace_ferry_cpu_fault(fd->index, vmf->address, start, m.max, max(ret, 0),
-			      result);
+			      (__force unsigned int)result);
 	ferry_phase_end(fd, FERRY_PHASE_CPU_FAULT, &t);
 	return result;
 }

@@ -8,7 +8,7 @@
  * engine then tries its access again (replay). A fault that cannot be resolved
  * fails the command that raised it, nothing else.
  *
- * What stays where it is is mapped by the engine that faulted, with
+ * The engine that faulted maps what does not move, with
  * hmm_range_fault(): that may wait for a disk, a network or a FUSE daemon, and one
  * process must not keep the faults of all others waiting. For the same reason the
  * service thread only tries the locks of an address space, and leaves what it could
@@ -268,6 +268,11 @@ static bool ferry_take_batch(struct ferry_fault_queue *q, struct list_head *batc
 	return n;
 }
 
+static bool ferry_queue_wakes(struct ferry_fault_queue *q)
+{
+	return READ_ONCE(q->len) || kthread_should_stop();
+}
+
 static int ferry_service_thread(void *data)
 {
 	struct ferry_device *fd = data;
@@ -275,8 +280,7 @@ static int ferry_service_thread(void *data)
 	LIST_HEAD(batch);
 
 	while (!kthread_should_stop()) {
-		wait_event_idle(q->work, READ_ONCE(q->len) ||
-					 kthread_should_stop());
+		wait_event_idle(q->work, ferry_queue_wakes(q));
 		if (!ferry_take_batch(q, &batch))
 			continue;
 		ferry_count(fd, FERRY_C_DEV_FAULT_BATCHES);
@@ -335,6 +339,12 @@ static bool ferry_fault_queue(struct ferry_fault_queue *q, struct ferry_fault *f
 	return room;
 }
 
+static bool ferry_queue_lets_in(struct ferry_fault_queue *q,
+				struct ferry_context *ctx)
+{
+	return READ_ONCE(q->len) < FERRY_FAULT_QUEUE || READ_ONCE(ctx->closing);
+}
+
 /* Queue a fault and wait; returns what the service thread made of it. */
 static int ferry_fault_ask(struct ferry_context *ctx, struct ferry_fault *f)
 {
@@ -343,8 +353,7 @@ static int ferry_fault_ask(struct ferry_context *ctx, struct ferry_fault *f)
 	init_completion(&f->done);
 	while (!ferry_fault_queue(q, f)) {
 		ferry_count(ctx->fd, FERRY_C_FAULT_QUEUE_FULL);
-		wait_event_idle(q->room, READ_ONCE(q->len) < FERRY_FAULT_QUEUE ||
-					 READ_ONCE(ctx->closing));
+		wait_event_idle(q->room, ferry_queue_lets_in(q, ctx));
 		if (READ_ONCE(ctx->closing))
 			return -ECANCELED;
 	}

@@ -140,9 +140,9 @@ static void ferry_evict_vma(struct ferry_eviction *e, struct vm_area_struct *vma
 static void ferry_evict_mm_anywhere(struct ferry_eviction *e,
 				    struct mm_struct *mm)
 {
+	VMA_ITERATOR(vmi, mm, 0);
 	struct vm_area_struct *vma;
 	unsigned int i;
-	VMA_ITERATOR(vmi, mm, 0);
 
 	for_each_vma(vmi, vma) {
 		if (!ferry_block_used(e->fd, e->block) ||
@@ -463,6 +463,6 @@ void ferry_evict_all(struct ferry_device *fd)
 		if (++round == 100)
 			dev_info(&fd->dev, "waiting for %lu pages to come home\n",
 				 r->nr - READ_ONCE(r->frames.free));
-		msleep(10);
+		msleep(20);
 	}
 }

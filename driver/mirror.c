@@ -297,8 +297,8 @@ static bool ferry_vma_refused(const struct vm_area_struct *vma)
 bool ferry_range_refused(struct mm_struct *mm, unsigned long start,
 			 unsigned long end)
 {
-	struct vm_area_struct *vma;
 	VMA_ITERATOR(vmi, mm, start);
+	struct vm_area_struct *vma;
 
 	mmap_assert_locked(mm);
 	for_each_vma_range(vmi, vma, end) {

@@ -143,8 +143,9 @@ enum ferry_reason {
  * @reasons: out: pages per enum ferry_reason; they sum to @failed
  * @reserved: must be 0
  *
- * A page that cannot move is not an error. -EINTR comes with the counts up to
- * @addr; calling again with the structure's addr and len continues.
+ * A page that cannot move is not an error. -EINTR comes with the counts of this
+ * call, up to @addr; calling again with the structure's addr and len continues. A
+ * page that is swapped out cannot be told from one that was never touched by query.
  *
  * Errors: -EINVAL (unaligned, len 0, wrapping, flags, reserved), -EFAULT (bad
  * pointer, or range outside user space), -ENODEV (no device @dst), -EPERM,
@@ -387,58 +388,101 @@ struct ferry_advise {
 
 /**
  * enum ferry_counter - index into the counters of a device
+ * @FERRY_C_TO_DEVICE_PAGES: pages that came from RAM
+ * @FERRY_C_TO_RAM_PAGES: pages that went home, for all causes
+ * @FERRY_C_PEER_PAGES: pages that came from another Ferry device
+ * @FERRY_C_CLEARED_PAGES: holes and zero pages that were cleared on the device
+ * @FERRY_C_TO_DEVICE_HUGE: 2 MiB units among the pages from RAM and the cleared ones
+ * @FERRY_C_TO_RAM_HUGE: 2 MiB units among the pages that went home
+ * @FERRY_C_PEER_HUGE: 2 MiB units among the pages from another device
+ * @FERRY_C_SPLIT_HUGE: 2 MiB device folios that the kernel split
+ * @FERRY_C_CPU_FAULTS: faults of the CPU on pages of the device
+ * @FERRY_C_CPU_FAULT_PAGES: pages that these brought home
+ * @FERRY_C_DEV_FAULTS: faults that engines put into the queue
+ * @FERRY_C_DEV_FAULT_BATCHES: batches that the service thread took
+ * @FERRY_C_DEV_FAULT_DUPS: faults that were merged with another of their batch
+ * @FERRY_C_DEV_FAULT_MAPPED: pages that device faults mapped in place
+ * @FERRY_C_DEV_FAULT_MIGRATED: pages that device faults migrated
+ * @FERRY_C_DEV_FAULT_FAILED: faults that could not be resolved
+ * @FERRY_C_DEV_FAULT_RETRIES: mappings begun again because the page table changed
+ * @FERRY_C_FAULT_QUEUE_FULL: times that an engine waited for room in the queue
+ * @FERRY_C_EVICTIONS: blocks of 2 MiB that were evicted
+ * @FERRY_C_EVICTED_PAGES: pages that left with them
+ * @FERRY_C_EVICT_FAILED_PAGES: pages that could not leave
+ * @FERRY_C_INVALIDATIONS: notifications that met a granule of a context
+ * @FERRY_C_INVALIDATED_PAGES: entries that these removed from device page tables
+ * @FERRY_C_TLB_FLUSHES: notifications that had something to remove
+ * @FERRY_C_COMMANDS: engine commands that were run
+ * @FERRY_C_COMMANDS_FAILED: engine commands that failed
+ * @FERRY_C_BYTES_TO_DEVICE: bytes copied from RAM
+ * @FERRY_C_BYTES_FROM_DEVICE: bytes copied to RAM
+ * @FERRY_C_BYTES_PEER: bytes copied from another device
+ * @FERRY_C_REASON_0: the first of FERRY_REASONS counters of pages that did not
+ *	move, by enum ferry_reason
+ * @FERRY_C_REASON_LAST: the last of them
+ * @FERRY_COUNTERS: number of counters
  *
- * Names as in sysfs are these without the prefix, in lower case. Pages are
- * 4 KiB pages, times nanoseconds.
+ * In sysfs and in the library they have these names without the prefix, in lower
+ * case, and reason_NAME for those of reasons. A page is 4 KiB.
  */
 enum ferry_counter {
-	FERRY_C_TO_DEVICE_PAGES = 0,	/* RAM to device */
-	FERRY_C_TO_RAM_PAGES,		/* device to RAM, all causes */
-	FERRY_C_PEER_PAGES,		/* from another Ferry device to this one */
-	FERRY_C_CLEARED_PAGES,		/* holes and zero pages cleared on the device */
-	FERRY_C_TO_DEVICE_HUGE,		/* 2 MiB units among the above */
+	FERRY_C_TO_DEVICE_PAGES = 0,
+	FERRY_C_TO_RAM_PAGES,
+	FERRY_C_PEER_PAGES,
+	FERRY_C_CLEARED_PAGES,
+	FERRY_C_TO_DEVICE_HUGE,
 	FERRY_C_TO_RAM_HUGE,
 	FERRY_C_PEER_HUGE,
-	FERRY_C_SPLIT_HUGE,		/* 2 MiB folios split because they had to be */
+	FERRY_C_SPLIT_HUGE,
 	FERRY_C_CPU_FAULTS,
-	FERRY_C_CPU_FAULT_PAGES,	/* pages that CPU faults brought home */
-	FERRY_C_DEV_FAULTS,		/* faults put into the queue */
-	FERRY_C_DEV_FAULT_BATCHES,	/* batches that the service thread drained */
-	FERRY_C_DEV_FAULT_DUPS,		/* merged with another of the batch */
-	FERRY_C_DEV_FAULT_MAPPED,	/* pages mapped in place */
-	FERRY_C_DEV_FAULT_MIGRATED,	/* pages migrated by device faults */
+	FERRY_C_CPU_FAULT_PAGES,
+	FERRY_C_DEV_FAULTS,
+	FERRY_C_DEV_FAULT_BATCHES,
+	FERRY_C_DEV_FAULT_DUPS,
+	FERRY_C_DEV_FAULT_MAPPED,
+	FERRY_C_DEV_FAULT_MIGRATED,
 	FERRY_C_DEV_FAULT_FAILED,
-	FERRY_C_DEV_FAULT_RETRIES,	/* read_retry said so */
-	FERRY_C_FAULT_QUEUE_FULL,	/* the engine waited for room in the queue */
-	FERRY_C_EVICTIONS,		/* 2 MiB blocks */
+	FERRY_C_DEV_FAULT_RETRIES,
+	FERRY_C_FAULT_QUEUE_FULL,
+	FERRY_C_EVICTIONS,
 	FERRY_C_EVICTED_PAGES,
 	FERRY_C_EVICT_FAILED_PAGES,
-	FERRY_C_INVALIDATIONS,		/* notifier callbacks that met this context's granules */
-	FERRY_C_INVALIDATED_PAGES,	/* entries removed from device page tables */
-	FERRY_C_TLB_FLUSHES,		/* invalidations that had something to flush */
+	FERRY_C_INVALIDATIONS,
+	FERRY_C_INVALIDATED_PAGES,
+	FERRY_C_TLB_FLUSHES,
 	FERRY_C_COMMANDS,
 	FERRY_C_COMMANDS_FAILED,
-	FERRY_C_BYTES_TO_DEVICE,	/* moved by the copy engine */
+	FERRY_C_BYTES_TO_DEVICE,
 	FERRY_C_BYTES_FROM_DEVICE,
 	FERRY_C_BYTES_PEER,
-	FERRY_C_REASON_0,		/* pages that did not move, by enum ferry_reason */
+	FERRY_C_REASON_0,
 	FERRY_C_REASON_LAST = FERRY_C_REASON_0 + FERRY_REASONS - 1,
 	FERRY_COUNTERS,
 };
 
 /**
- * enum ferry_phase - the histograms of a device
+ * enum ferry_phase - the histograms of a device, of nanoseconds
+ * @FERRY_PHASE_LOCK: waiting for the mmap lock
+ * @FERRY_PHASE_COLLECT: isolating the pages of a window
+ * @FERRY_PHASE_ALLOCATE: finding destinations for them
+ * @FERRY_PHASE_COPY: copying and clearing
+ * @FERRY_PHASE_COMMIT: moving the pages' state, entering the mirror
+ * @FERRY_PHASE_FINALIZE: mapping them again
+ * @FERRY_PHASE_CPU_FAULT: a whole fault of the CPU
+ * @FERRY_PHASE_DEV_FAULT: a fault of an engine, from the queue to the answer
+ * @FERRY_PHASE_EVICT: one block
+ * @FERRY_PHASES: number of histograms
  */
 enum ferry_phase {
-	FERRY_PHASE_LOCK = 0,		/* waiting for the mmap lock */
+	FERRY_PHASE_LOCK = 0,
 	FERRY_PHASE_COLLECT = 1,
 	FERRY_PHASE_ALLOCATE = 2,
 	FERRY_PHASE_COPY = 3,
 	FERRY_PHASE_COMMIT = 4,
 	FERRY_PHASE_FINALIZE = 5,
-	FERRY_PHASE_CPU_FAULT = 6,	/* a whole migrate_to_ram */
-	FERRY_PHASE_DEV_FAULT = 7,	/* from queueing to replay */
-	FERRY_PHASE_EVICT = 8,		/* one block */
+	FERRY_PHASE_CPU_FAULT = 6,
+	FERRY_PHASE_DEV_FAULT = 7,
+	FERRY_PHASE_EVICT = 8,
 	FERRY_PHASES = 9,
 };
 
