@@ -100,7 +100,7 @@ static struct ferry_device *ferry_migration_device(struct ferry_migration *m)
 static void ferry_why(struct ferry_migration *m, unsigned long i,
 		      unsigned long nr, u8 why)
 {
-	if (!m->again) {
+	if (!m->again && nr > 1) {
 		memset(&m->why[i], why, nr);
 		return;
 	}
@@ -397,6 +397,15 @@ static bool ferry_wanted_home(struct ferry_migration *m, struct page *page)
 	       ferry_page_frame(page) - m->only_first < m->only_nr;
 }
 
+static void ferry_dst_folio(struct ferry_migration *m, unsigned long i,
+			    struct folio *folio)
+{
+	/* Nobody else knows it yet: this never waits. */
+	folio_lock(folio);
+	m->dstp[i] = migrate_pfn(folio_pfn(folio)) |
+		     (folio_test_large(folio) ? MIGRATE_PFN_COMPOUND : 0);
+}
+
 static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
 			     unsigned int order)
 {
@@ -406,32 +415,64 @@ static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
 	struct folio *folio;
 
 	folio = vma_alloc_folio(gfp, order, m->args.vma, addr);
-	if (!folio)
-		return false;
-	folio_lock(folio);
-	m->dstp[i] = migrate_pfn(folio_pfn(folio)) |
-		     (order ? MIGRATE_PFN_COMPOUND : 0);
-	return true;
+	if (folio)
+		ferry_dst_folio(m, i, folio);
+	return folio;
 }
 
-/* Without the first page the core leaves the folio whole, where it is. */
+/* A memory policy chooses a node for each page; without one, any near page does. */
+static bool ferry_has_mempolicy(const struct vm_area_struct *vma)
+{
+#ifdef CONFIG_NUMA
+	return vma->vm_policy || current->mempolicy;
+#else
+	return false;
+#endif
+}
+
+/* System pages for the entries @at[0..n); returns how many got one. */
+static unsigned int ferry_allocate_pages(struct ferry_migration *m, const u16 *at,
+					 unsigned int n)
+{
+	struct page *pages[FERRY_CHUNK] = {};
+	unsigned int i, got = 0;
+
+	if (!ferry_has_mempolicy(m->args.vma))
+		alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, n, pages);
+	for (i = 0; i < n; i++) {
+		bool ok = true;
+
+		if (pages[i])
+			ferry_dst_folio(m, at[i], page_folio(pages[i]));
+		else
+			ok = ferry_dst_system(m, at[i], 0);
+		ferry_why(m, at[i], 1, ok ? FERRY_REASON_RACED :
+					    FERRY_REASON_NO_MEMORY);
+		got += ok;
+	}
+	return got;
+}
+
+/*
+ * A 2 MiB folio on its way home. Without the first page the core leaves it whole,
+ * where it is.
+ */
 static unsigned long ferry_allocate_home(struct ferry_migration *m,
 					 unsigned long i, unsigned long nr)
 {
 	unsigned long n, want = nr;
 
-	if (nr > 1 && !m->first_only &&
-	    ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
+	if (!m->first_only && ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
 		ferry_why(m, i, nr, FERRY_REASON_RACED);
 		return nr;
 	}
-	if (nr > 1 && m->fault_page) {
+	if (m->fault_page) {
 		/*
 		 * The fault's own reference keeps the core from splitting the folio,
 		 * but it splits the mapping; the next fault is for one small page.
 		 */
 		want = 1;
-	} else if (nr > 1 && !ferry_may_split(m, i)) {
+	} else if (!ferry_may_split(m, i)) {
 		ferry_why(m, i, nr, FERRY_REASON_RACED);
 		return 0;
 	}
@@ -448,6 +489,8 @@ static unsigned long ferry_allocate_home(struct ferry_migration *m,
 static unsigned long ferry_allocate_in_ram(struct ferry_migration *m)
 {
 	unsigned long i, step, pages = 0;
+	unsigned int n = 0;
+	u16 at[FERRY_CHUNK];
 
 	for (i = 0; i < m->args.npages; i += step) {
 		struct page *page = migrate_pfn_to_page(m->src[i]);
@@ -459,9 +502,17 @@ static unsigned long ferry_allocate_in_ram(struct ferry_migration *m)
 			ferry_why(m, i, step, FERRY_REASON_EMPTY);
 		else if (!ferry_wanted_home(m, page))
 			ferry_why(m, i, step, FERRY_WHY_IGNORE);
-		else
+		else if (step > 1)
 			pages += ferry_allocate_home(m, i, step);
+		else
+			at[n++] = i;
+		if (n == FERRY_CHUNK) {
+			pages += ferry_allocate_pages(m, at, n);
+			n = 0;
+		}
 	}
+	if (n)
+		pages += ferry_allocate_pages(m, at, n);
 	return pages;
 }
 
@@ -581,13 +632,13 @@ static int ferry_migrate_copy(struct ferry_migration *m, unsigned long pages)
 {
 	struct page *head = NULL;
 	unsigned long i, base = 0, end = 0;
+	unsigned int nr;
 	int ret = 0, err;
 
-	for (i = 0; i < m->args.npages; i++) {
-		unsigned int nr = m->dstp[i] & MIGRATE_PFN_COMPOUND ?
-				  HPAGE_PMD_NR : 1;
+	for (i = 0; i < m->args.npages; i += nr) {
 		struct page *spage = migrate_pfn_to_page(m->src[i]);
 
+		nr = m->dstp[i] & MIGRATE_PFN_COMPOUND ? HPAGE_PMD_NR : 1;
 		/* Small destinations for a large source: its tails are implied. */
 		if (m->src[i] & MIGRATE_PFN_COMPOUND) {
 			head = spage;
@@ -603,7 +654,7 @@ static int ferry_migrate_copy(struct ferry_migration *m, unsigned long pages)
 		ret = ret ?: err;
 		/* A write by the device leaves no trace in the page: assume one. */
 		if (!m->dst)
-			folio_mark_dirty(page_folio(migrate_pfn_to_page(m->dstp[i])));
+			folio_set_dirty(page_folio(migrate_pfn_to_page(m->dstp[i])));
 	}
 	err = ferry_copy_wait(m);
 	ret = ret ?: err;
@@ -626,15 +677,16 @@ static void ferry_commit_enter(struct ferry_migration *m)
 	struct ferry_mirror *mirror = &m->ctx->mirror;
 	struct vm_area_struct *vma = m->args.vma;
 	u64 vpn = m->args.start >> PAGE_SHIFT;
-	unsigned long i;
+	unsigned long i, nr;
 
 	lockdep_assert_held(&mirror->lock);
-	for (i = 0; i < m->args.npages; i++) {
+	for (i = 0; i < m->args.npages; i += nr) {
 		struct page *dpage = migrate_pfn_to_page(m->dstp[i]);
 		bool huge = m->dstp[i] & MIGRATE_PFN_COMPOUND;
 		u64 flags = FERRY_PTE_DEVICE |
 			    ((u64)m->dst->index << FERRY_PTE_DEV_SHIFT);
 
+		nr = huge ? HPAGE_PMD_NR : 1;
 		if (!ferry_entry_moved(m, i))
 			continue;
 		if (m->src[i] & MIGRATE_PFN_VALID ?
