@@ -11,7 +11,10 @@
 #include "ferry.h"
 #include "trace.h"
 
-/* The window to bring home: the whole folio when the CPU maps it as one. */
+/*
+ * The window to bring home: the whole folio when the CPU maps it as one and nobody
+ * else does.
+ */
 static void ferry_cpu_window(struct ferry_device *fd, struct vm_fault *vmf,
 			     struct ferry_migration *m, unsigned long *start,
 			     unsigned long *end)
@@ -22,8 +25,14 @@ static void ferry_cpu_window(struct ferry_device *fd, struct vm_fault *vmf,
 
 	if (!vmf->pte) {
 		*start = ALIGN_DOWN(vmf->address, HPAGE_PMD_SIZE);
-		*end = *start + HPAGE_PMD_SIZE;
-		m->select |= MIGRATE_VMA_SELECT_COMPOUND;
+		if (ferry_migrate_alone(m, vma, page_folio(vmf->page), *start)) {
+			*end = *start + HPAGE_PMD_SIZE;
+			m->select |= MIGRATE_VMA_SELECT_COMPOUND;
+			return;
+		}
+		/* Its first page takes the rest apart; the next fault is small. */
+		*end = *start + PAGE_SIZE;
+		m->lend = true;
 		return;
 	}
 	/*
@@ -76,9 +85,12 @@ static int ferry_fault_run(struct ferry_migration *m, struct vm_area_struct *vma
 	m->max = (end - start) >> PAGE_SHIFT;
 	ret = ferry_migration_init(m);
 	if (ret)
-		return ret;
+		goto out;
 	memset(m->why, FERRY_WHY_UNKNOWN, m->max);
 	return ferry_migrate_window(m, vma, start, end);
+out:
+	ferry_transit_end(m->fm, &m->transit);
+	return ret;
 }
 
 /**
@@ -118,7 +130,8 @@ vm_fault_t ferry_migrate_to_ram(struct vm_fault *vmf)
 	if (ret == -ENOMEM)
 		result = VM_FAULT_OOM;
 	else
-		result = ferry_cpu_fault_result(&m, (page - start) >> PAGE_SHIFT,
+		result = ferry_cpu_fault_result(&m, page < end ?
+						(page - start) >> PAGE_SHIFT : 0,
 						ret);
 	ferry_migration_fini(&m);
 	if (fm)

@@ -121,14 +121,27 @@ struct ferry_block {
 };
 
 /**
+ * struct ferry_hold - a frame that must not be given out, whoever frees it
+ * @node: in region.holds
+ * @frame: the frame, the first of its folio
+ * @freed: the folio was freed meanwhile; the frame is the holder's
+ */
+struct ferry_hold {
+	struct list_head node;
+	unsigned long frame;
+	bool freed;
+};
+
+/**
  * struct ferry_region - device memory registered as ZONE_DEVICE pages
  * @pgmap: its pagemap
  * @first_pfn: pfn of frame 0
  * @nr: frames
- * @lock: guards @frames, @meta and the flags of @blocks
+ * @lock: guards @frames, @meta, @holds and the flags of @blocks
  * @frames: which frames are free
  * @meta: whose page each used frame holds
  * @blocks: one for each FERRY_BLOCK_FRAMES frames
+ * @holds: frames held, nearly always none
  * @clock: grows with each use
  * @evict_lock: one eviction at a time
  */
@@ -140,6 +153,7 @@ struct ferry_region {
 	struct ferry_frames frames;
 	struct ferry_frame_meta *meta;
 	struct ferry_block *blocks;
+	struct list_head holds;
 	atomic64_t clock;
 	struct mutex evict_lock;
 };
@@ -414,8 +428,8 @@ struct ferry_context {
  * @no_huge: a 2 MiB frame was wanted and there was none
  * @small: do this window's pages one by one: the core splits what is large
  * @split: the window holds a 2 MiB folio that only @small can move
- * @first_only: give a 2 MiB folio one small destination, so that the core splits
- *	its mapping
+ * @lend: do without the fault's reference while collecting, so that the core can
+ *	split the folio, see ferry_fault_lend()
  * @transit: the window's 2 MiB folio, when it leaves a device
  * @again: not the first pass over this window: pages that moved keep that
  * @commit: guards the entries that the commit step makes in the mirror
@@ -453,7 +467,7 @@ struct ferry_migration {
 	bool no_huge;
 	bool small;
 	bool split;
-	bool first_only;
+	bool lend;
 	struct ferry_transit transit;
 	bool again;
 	struct ferry_commit commit;
@@ -519,6 +533,8 @@ unsigned int ferry_frames_take(struct ferry_device *fd, struct ferry_mm *fm,
 void ferry_frames_place(struct ferry_device *fd, unsigned long frame,
 			struct ferry_mm *fm, unsigned long index);
 void ferry_block_touch(struct ferry_device *fd, unsigned long frame);
+void ferry_fault_lend(struct page *page, struct ferry_hold *h);
+void ferry_fault_regain(struct page *page, struct ferry_hold *h);
 void ferry_region_orphan(struct ferry_device *fd, struct ferry_mm *fm);
 struct ferry_mm *ferry_mm_get(struct mm_struct *mm);
 void ferry_mm_put_many(struct ferry_mm *fm, unsigned int n);
@@ -556,6 +572,8 @@ int ferry_query_range(struct ferry_context *ctx, const struct ferry_query *q);
 /* migrate.c */
 int ferry_migration_init(struct ferry_migration *m);
 void ferry_migration_fini(struct ferry_migration *m);
+bool ferry_migrate_alone(struct ferry_migration *m, struct vm_area_struct *vma,
+			 struct folio *folio, unsigned long start);
 int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end);
 int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req);

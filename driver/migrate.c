@@ -126,8 +126,6 @@ static struct folio *ferry_window_folio(struct ferry_migration *m,
 	struct ferry_device *fd;
 	unsigned long pfn;
 
-	if (m->fault_page)
-		return page_folio(m->fault_page);
 	if (m->only) {
 		pfn = m->only->region.first_pfn + m->only_first;
 	} else {
@@ -140,61 +138,58 @@ static struct folio *ferry_window_folio(struct ferry_migration *m,
 	return fd ? page_folio(pfn_to_page(pfn)) : NULL;
 }
 
-/* The record whose guard covers an address space, if it has one. */
-static struct ferry_mm *ferry_window_mm(struct ferry_migration *m,
-					struct mm_struct *mm)
+/**
+ * ferry_migrate_alone - whether a 2 MiB folio may leave its device as a whole
+ * @m: the migration
+ * @vma: the VMA that maps it
+ * @folio: the folio
+ * @start: its address
+ *
+ * Only when nobody else maps it, and only under the guard, which this call puts on
+ * until the end of the window.
+ *
+ * Context: mmap_lock held, which keeps fork() from sharing it now.
+ * Return: true when it may; otherwise it must be split first.
+ */
+bool ferry_migrate_alone(struct ferry_migration *m, struct vm_area_struct *vma,
+			 struct folio *folio, unsigned long start)
 {
-	return m->fm && m->fm->mm == mm ? m->fm : NULL;
+	if (!m->fm || m->fm->mm != vma->vm_mm || folio_mapcount(folio) != 1)
+		return false;
+	ferry_transit_begin(m->fm, &m->transit, start);
+	return true;
 }
 
-/*
- * Whether a 2 MiB folio may leave its device as a whole: only under the guard, and
- * only when nobody else maps it. The mmap lock keeps it from being shared now.
- */
+/* Whether a window may be collected with what is in it as a whole. */
 static bool ferry_window_whole(struct ferry_migration *m,
 			       struct vm_area_struct *vma, unsigned long start,
 			       unsigned long end)
 {
-	struct ferry_mm *fm = ferry_window_mm(m, vma->vm_mm);
 	struct folio *folio;
 
 	if (!(m->select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE) ||
-	    end - start != FERRY_BLOCK_BYTES)
+	    end - start != FERRY_BLOCK_BYTES || m->fault_page)
 		return true;
 	folio = ferry_window_folio(m, start);
-	if (!folio || !folio_test_large(folio))
-		return true;
-	if (!fm || folio_mapcount(folio) != 1)
-		return false;
-	ferry_transit_begin(fm, &m->transit, start);
-	return true;
+	return !folio || !folio_test_large(folio) ||
+	       ferry_migrate_alone(m, vma, folio, start);
 }
 
 static unsigned long ferry_window_select(struct ferry_migration *m,
 					 struct vm_area_struct *vma,
 					 unsigned long start, unsigned long end)
 {
-	unsigned long select = m->select;
-
-	m->first_only = false;
-	if (!(select & MIGRATE_VMA_SELECT_COMPOUND))
-		return select;
-	if (m->small)
-		return select & ~MIGRATE_VMA_SELECT_COMPOUND;
-	if (ferry_window_whole(m, vma, start, end))
-		return select;
-	/* The core cannot split the folio of a fault while it collects it. */
-	if (m->fault_page)
-		m->first_only = true;
-	else
-		select &= ~MIGRATE_VMA_SELECT_COMPOUND;
-	return select;
+	if (m->select & MIGRATE_VMA_SELECT_COMPOUND &&
+	    (m->small || !ferry_window_whole(m, vma, start, end)))
+		return m->select & ~MIGRATE_VMA_SELECT_COMPOUND;
+	return m->select;
 }
 
 static int ferry_migrate_collect(struct ferry_migration *m,
 				 struct vm_area_struct *vma,
 				 unsigned long start, unsigned long end)
 {
+	struct ferry_hold hold;
 	int ret;
 
 	m->args = (struct migrate_vma) {
@@ -207,7 +202,11 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 		.flags = ferry_window_select(m, vma, start, end),
 		.fault_page = m->fault_page,
 	};
+	if (m->lend)
+		ferry_fault_lend(m->fault_page, &hold);
 	ret = migrate_vma_setup(&m->args);
+	if (m->lend)
+		ferry_fault_regain(m->fault_page, &hold);
 	trace_ferry_collect(m, m->args.cpages);
 	if (!ret && m->args.npages > (end - start) >> PAGE_SHIFT) {
 		migrate_vma_finalize(&m->args);
@@ -462,7 +461,7 @@ static unsigned long ferry_allocate_home(struct ferry_migration *m,
 {
 	unsigned long n, want = nr;
 
-	if (!m->first_only && ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
+	if (ferry_dst_system(m, i, HPAGE_PMD_ORDER)) {
 		ferry_why(m, i, nr, FERRY_REASON_RACED);
 		return nr;
 	}

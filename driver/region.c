@@ -302,6 +302,36 @@ void ferry_region_orphan(struct ferry_device *fd, struct ferry_mm *fm)
 	}
 }
 
+/* Frames of one folio that nobody uses any more; all have the same owner. */
+static void ferry_frames_release(struct ferry_region *r, unsigned long frame,
+				 unsigned long nr)
+{
+	unsigned long i;
+
+	lockdep_assert_held(&r->lock);
+	for (i = 0; i < nr; i++)
+		r->meta[frame + i].owner = NULL;
+	if (nr == FERRY_BLOCK_FRAMES) {
+		ferry_frames_free(&r->frames, frame, FERRY_MAX_ORDER);
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		ferry_frames_free(&r->frames, frame + i, 0);
+}
+
+static bool ferry_frame_is_held(struct ferry_region *r, unsigned long frame)
+{
+	struct ferry_hold *h;
+
+	list_for_each_entry(h, &r->holds, node) {
+		if (h->frame == frame) {
+			h->freed = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The last reference of a device folio went: its frames are free again. */
 static void ferry_folio_free(struct folio *folio)
 {
@@ -309,20 +339,80 @@ static void ferry_folio_free(struct folio *folio)
 	struct ferry_device *fd = ferry_page_device(page);
 	struct ferry_region *r = &fd->region;
 	unsigned long frame = ferry_page_frame(page);
-	unsigned int order = folio_order(folio);
+	unsigned long nr = folio_nr_pages(folio);
 	struct ferry_mm *fm;
-	unsigned long i;
 
 	spin_lock(&r->lock);
 	fm = r->meta[frame].owner;
-	for (i = 0; i < 1UL << order; i++)
-		r->meta[frame + i].owner = NULL;
-	ferry_frames_free(&r->frames, frame, order);
+	if (unlikely(!list_empty(&r->holds)) && ferry_frame_is_held(r, frame)) {
+		frame++;
+		nr--;
+	}
+	ferry_frames_release(r, frame, nr);
 	spin_unlock(&r->lock);
 
-	/* All frames of one folio were allocated together, for one owner. */
-	if (fm)
-		ferry_mm_put_many(fm, 1U << order);
+	if (fm && nr)
+		ferry_mm_put_many(fm, nr);
+}
+
+/**
+ * ferry_fault_lend - give the core back the reference that a CPU fault holds
+ * @page: vmf->page, the first one of a 2 MiB folio, locked by the fault
+ * @h: the record; ferry_fault_regain() ends it
+ *
+ * The core refuses to split a folio that has a reference too many, and the fault
+ * holds one. Without it nothing but the mappings keeps the folio, and those may go
+ * at any moment; so the frame is held: when its folio is freed meanwhile, the frame
+ * is not given to anybody.
+ *
+ * Context: the fault's; the folio is locked.
+ */
+void ferry_fault_lend(struct page *page, struct ferry_hold *h)
+{
+	struct ferry_region *r = &ferry_page_device(page)->region;
+
+	h->frame = ferry_page_frame(page);
+	h->freed = false;
+	spin_lock(&r->lock);
+	list_add(&h->node, &r->holds);
+	spin_unlock(&r->lock);
+	folio_put(page_folio(page));
+}
+
+/**
+ * ferry_fault_regain - take the fault's reference again
+ * @page: as for ferry_fault_lend(); now maybe a folio of its own
+ * @h: the record
+ *
+ * Context: the fault's. On return @page is referenced and locked, as the core
+ * expects it after the fault.
+ */
+void ferry_fault_regain(struct page *page, struct ferry_hold *h)
+{
+	unsigned long pfn = page_to_pfn(page);
+	struct ferry_device *fd = ferry_pfn_device(pfn);
+	struct ferry_region *r = &fd->region;
+	struct folio *folio = (struct folio *)page;
+	bool freed;
+
+	/* It is freed under the lock, or it gets a reference under the lock. */
+	spin_lock(&r->lock);
+	freed = h->freed || !folio_try_get(folio);
+	if (!freed)
+		list_del(&h->node);
+	spin_unlock(&r->lock);
+	if (!freed)
+		return;
+
+	/* The last reference is gone, but its owner may not be here yet. */
+	while (!READ_ONCE(h->freed))
+		cpu_relax();
+	spin_lock(&r->lock);
+	list_del(&h->node);
+	spin_unlock(&r->lock);
+	/* Let the core unlock and free a page of its own. */
+	clear_bit_unlock(PG_locked, &page->flags.f);
+	zone_device_folio_init(folio, &r->pgmap, 0);
 }
 
 /* The core splits a device folio: the parts stay frames of the same region. */
@@ -361,6 +451,7 @@ int ferry_region_init(struct ferry_device *fd, u64 bytes)
 
 	spin_lock_init(&r->lock);
 	mutex_init(&r->evict_lock);
+	INIT_LIST_HEAD(&r->holds);
 	atomic64_set(&r->clock, 0);
 	r->nr = bytes >> PAGE_SHIFT;
 
