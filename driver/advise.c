@@ -22,21 +22,27 @@ struct ferry_hint {
  * ferry_advice_at - the hint for an address
  * @ctx: the context
  * @addr: the address
+ * @end: out: where another hint may begin, at the latest ULONG_MAX
  *
  * Context: may sleep.
  * Return: enum ferry_advice.
  */
-u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr)
+u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr,
+		    unsigned long *end)
 {
 	u32 advice = FERRY_ADVISE_NORMAL;
 	struct ferry_hint *h;
 
+	*end = ULONG_MAX;
 	mutex_lock(&ctx->advice_lock);
 	list_for_each_entry(h, &ctx->advice, node) {
 		if (addr >= h->start && addr < h->end) {
 			advice = h->advice;
+			*end = h->end;
 			break;
 		}
+		if (h->start > addr)
+			*end = min(*end, h->start);
 	}
 	mutex_unlock(&ctx->advice_lock);
 	return advice;

@@ -93,6 +93,7 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 		.frames_total = fd->region.nr,
 		.failed_before = run->tries,
 	};
+	unsigned long end;
 	bool here;
 	int ret;
 
@@ -104,8 +105,9 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 	mmap_read_unlock(mm);
 	if (ret || here)
 		return ret;
+	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT, &end);
+	run->nr = min_t(u64, run->nr, (end >> PAGE_SHIFT) - run->vpn);
 	pf.nr = run->nr;
-	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT);
 	if (pf.advice == FERRY_ADVISE_ACCESSED_BY)
 		pf.advice = FERRY_ADVISE_PREFER_RAM;
 	READ_ONCE(fd->policy)->place(&pf, a);
@@ -409,14 +411,17 @@ static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *
 	unsigned long addr = f->vpn << PAGE_SHIFT;
 	unsigned long granule_end = ALIGN(addr + 1, FERRY_GRANULE);
 	struct vm_area_struct *vma;
-	unsigned long nr;
+	unsigned long nr, end;
 	int ret = -EFAULT;
+
+	ferry_advice_at(ctx, addr, &end);
+	end = min(end, granule_end);
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, addr);
 	if (vma) {
 		nr = min3(f->nr, FERRY_WINDOW,
-			  (min(granule_end, vma->vm_end) - addr) >> PAGE_SHIFT);
+			  (min(end, vma->vm_end) - addr) >> PAGE_SHIFT);
 		ret = ferry_fault_map_locked(ctx, f, nr);
 	}
 	mmap_read_unlock(mm);
@@ -452,6 +457,7 @@ static int ferry_fault_resolve(struct ferry_context *ctx, struct ferry_fault *f,
 		ret = ferry_fault_map(ctx, f, mm);
 	switch (ret) {
 	case -EBUSY:
+	case -EAGAIN:
 		/* It kept changing: the engine tries again, and counts its tries. */
 		return 0;
 	case -EPERM:

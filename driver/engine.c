@@ -20,8 +20,13 @@
 #define FERRY_STEP	(64UL << 10)
 /* Bytes ahead that a fault asks for when the command will touch them. */
 #define FERRY_AHEAD	(FERRY_WINDOW << PAGE_SHIFT)
-/* Replays of one step before the command fails with -EBUSY. */
+/*
+ * A step is replayed so often, and for so long, before its command fails with
+ * -EBUSY. A word that all CPUs fight for is got in the end; one operand that evicts
+ * the other on a device too small for both is not.
+ */
 #define FERRY_REPLAYS	4096U
+#define FERRY_REPLAY_NS	(20ULL * NSEC_PER_SEC)
 #define FERRY_BINS	256
 
 /* An operand of a step: where it is and how much of it is still to come. */
@@ -103,16 +108,19 @@ static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 {
 	const struct ferry_operand *fault, *last = NULL;
 	unsigned int tries, replays = 0;
-	u64 missing;
+	u64 missing, begun = 0;
 	int ret;
 
 	len = min(len, FERRY_STEP);
-	for (tries = 0; tries < FERRY_REPLAYS; tries++) {
+	for (tries = 0; tries < FERRY_REPLAYS ||
+	     ktime_get_ns() - begun < FERRY_REPLAY_NS; tries++) {
 		if (READ_ONCE(c->ctx->closing))
 			return -ECANCELED;
 		ret = ferry_step_try(c, &dst, &src, len, &fault, &missing);
 		if (ret != -EAGAIN)
 			return ret;
+		if (!last)
+			begun = ktime_get_ns();
 		replays = fault == last ? replays + 1 : 0;
 		last = fault;
 		ret = ferry_fault_raise(c->ctx, fault->addr, missing,

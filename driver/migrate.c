@@ -784,14 +784,16 @@ static u8 ferry_why_folio(struct ferry_migration *m, struct folio *folio)
 		return FERRY_REASON_KSM;
 	if (!folio_test_anon(folio))
 		return ferry_why_file(m->args.vma);
-	if (folio_maybe_dma_pinned(folio))
+	if (folio_test_swapcache(folio))
+		refs += folio_nr_pages(folio);
+	/* On its way to the LRU, where the core has just put it back: one more. */
+	if (!folio_test_lru(folio))
+		refs++;
+	if (folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > refs)
 		return FERRY_REASON_PINNED;
 	if (folio_test_locked(folio) || !folio_test_lru(folio))
 		return FERRY_REASON_LOCKED;
-	if (folio_test_swapcache(folio))
-		refs += folio_nr_pages(folio);
-	return folio_ref_count(folio) > refs ? FERRY_REASON_PINNED :
-					       FERRY_REASON_RACED;
+	return FERRY_REASON_RACED;
 }
 
 static u8 ferry_why_ram_pfn(struct ferry_migration *m, unsigned long pfn)
