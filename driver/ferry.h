@@ -428,6 +428,8 @@ struct ferry_context {
  * @no_huge: a 2 MiB frame was wanted and there was none
  * @small: do this window's pages one by one: the core splits what is large
  * @split: the window holds a 2 MiB folio that only @small can move
+ * @want_write: the window cannot be collected under the read lock
+ * @write_locked: the mmap lock is held for writing; collecting downgrades it
  * @lend: do without the fault's reference while collecting, so that the core can
  *	split the folio, see ferry_fault_lend()
  * @transit: the window's 2 MiB folio, when it leaves a device
@@ -467,6 +469,8 @@ struct ferry_migration {
 	bool no_huge;
 	bool small;
 	bool split;
+	bool want_write;
+	bool write_locked;
 	bool lend;
 	struct ferry_transit transit;
 	bool again;

@@ -207,6 +207,10 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 	ret = migrate_vma_setup(&m->args);
 	if (m->lend)
 		ferry_fault_regain(m->fault_page, &hold);
+	if (m->write_locked) {
+		mmap_write_downgrade(vma->vm_mm);
+		m->write_locked = false;
+	}
 	trace_ferry_collect(m, m->args.cpages);
 	if (!ret && m->args.npages > (end - start) >> PAGE_SHIFT) {
 		migrate_vma_finalize(&m->args);
@@ -971,6 +975,50 @@ static bool ferry_window_swapin(struct ferry_migration *m, unsigned long start,
 	return any;
 }
 
+/* The page may be gone by now, so it is kept to ask. */
+static bool ferry_hmm_is_ksm(unsigned long hmm)
+{
+	struct folio *folio;
+	bool ksm;
+
+	if (!(hmm & HMM_PFN_VALID) || hmm & HMM_PFN_ERROR ||
+	    ferry_pfn_device(hmm & ~HMM_PFN_FLAGS))
+		return false;
+	folio = page_folio(hmm_pfn_to_page(hmm));
+	if (!folio_try_get(folio))
+		return false;
+	ksm = folio_test_ksm(folio);
+	folio_put(folio);
+	return ksm;
+}
+
+/*
+ * ksmd lets a page table point at a merged page before the page knows of it. A
+ * migration entry put there in between would never be found again, so merged pages
+ * are left out before the core collects: the window ends at the first of them, or
+ * after a run of them, which is then counted. The mmap lock is held for writing, so
+ * no page becomes a merged one meanwhile.
+ *
+ * Returns the end of the window, and why all of it stays, or FERRY_WHY_UNKNOWN.
+ */
+static unsigned long ferry_window_unmerged(struct ferry_migration *m,
+					   unsigned long start, unsigned long end,
+					   u8 *why)
+{
+	unsigned long nr = (end - start) >> PAGE_SHIFT, i;
+	unsigned long *pfns = m->src;
+	bool merged;
+
+	*why = FERRY_REASON_RACED;
+	if (ferry_mirror_snapshot(&m->ctx->mirror, start, nr, pfns))
+		return end;
+	merged = ferry_hmm_is_ksm(pfns[0]);
+	*why = merged ? FERRY_REASON_KSM : FERRY_WHY_UNKNOWN;
+	for (i = 1; i < nr && ferry_hmm_is_ksm(pfns[i]) == merged; i++)
+		;
+	return start + (i << PAGE_SHIFT);
+}
+
 /*
  * One pass over a window, with the mmap lock taken. Returns the window's end, and
  * in *room how many frames another pass could use once the lock is dropped: 0 when
@@ -1001,6 +1049,21 @@ static unsigned long ferry_window_pass(struct ferry_migration *m,
 	}
 
 	end = min(end, ALIGN(start + 1, FERRY_BLOCK_BYTES));
+	if (vma->vm_flags & VM_MERGEABLE &&
+	    m->select & MIGRATE_VMA_SELECT_SYSTEM) {
+		u8 why;
+
+		m->want_write = !m->write_locked;
+		if (m->want_write) {
+			*room = ~0UL;
+			return start;
+		}
+		end = ferry_window_unmerged(m, start, end, &why);
+		if (why != FERRY_WHY_UNKNOWN) {
+			ferry_count_stayed(m, (end - start) >> PAGE_SHIFT, why);
+			return end;
+		}
+	}
 	nr = (end - start) >> PAGE_SHIFT;
 	m->again = !first;
 	m->no_huge = false;
@@ -1025,9 +1088,26 @@ static unsigned long ferry_window_pass(struct ferry_migration *m,
 
 static int ferry_migrate_lock(struct ferry_migration *m, struct mm_struct *mm)
 {
-	if (m->impatient)
-		return mmap_read_trylock(mm) ? 0 : -EAGAIN;
-	return mmap_read_lock_killable(mm);
+	int ret;
+
+	if (!m->want_write) {
+		if (m->impatient)
+			return mmap_read_trylock(mm) ? 0 : -EAGAIN;
+		return mmap_read_lock_killable(mm);
+	}
+	/* There is no trylock for writing; what is merged may stay in RAM. */
+	ret = m->impatient ? -EAGAIN : mmap_write_lock_killable(mm);
+	m->write_locked = !ret;
+	return ret;
+}
+
+static void ferry_migrate_unlock(struct ferry_migration *m, struct mm_struct *mm)
+{
+	if (m->write_locked)
+		mmap_write_unlock(mm);
+	else
+		mmap_read_unlock(mm);
+	m->write_locked = false;
 }
 
 /* One window until it is done: passes, with room made between them. */
@@ -1041,6 +1121,7 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 	int err, ret;
 
 	m->split = false;
+	m->want_write = false;
 	for (tries = 1; ; tries++) {
 		u64 t = ktime_get_ns();
 
@@ -1050,9 +1131,13 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 		ferry_phase_end(fd, FERRY_PHASE_LOCK, &t);
 		*next = ferry_window_pass(m, mm, start, end, tries == 1, &room,
 					  &err);
-		mmap_read_unlock(mm);
+		ferry_migrate_unlock(m, mm);
 		if (err || !room)
 			return err;
+		if (*next == start) {
+			tries = 0;
+			continue;
+		}
 		if (tries == FERRY_WINDOW_TRIES ||
 		    (room != ~0UL &&
 		     ferry_make_room(fd, room, m->no_huge, m->impatient))) {
