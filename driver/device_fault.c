@@ -16,6 +16,7 @@
  * evict.
  */
 #include <linux/hmm.h>
+#include <linux/hugetlb.h>
 #include <linux/kthread.h>
 #include <linux/list_sort.h>
 #include <linux/memcontrol.h>
@@ -378,7 +379,9 @@ static bool ferry_fault_is_shared(struct ferry_mirror *m, u64 vpn)
 
 /* Map the pages where they are; the first one counts, the rest is a hint. */
 static int ferry_fault_map_locked(struct ferry_context *ctx,
-				  const struct ferry_fault *f, unsigned long nr)
+				  const struct ferry_fault *f,
+				  const struct vm_area_struct *vma,
+				  unsigned long nr)
 {
 	struct ferry_mirror *m = &ctx->mirror;
 	unsigned long addr = f->vpn << PAGE_SHIFT;
@@ -389,6 +392,9 @@ static int ferry_fault_map_locked(struct ferry_context *ctx,
 		ret = ferry_mirror_map_exclusive(m, addr);
 		if (ret != -EOPNOTSUPP)
 			return ret;
+		/* Private hugetlb pages: neither taken nor shared. */
+		if (!(vma->vm_flags & VM_SHARED) && is_vm_hugetlb_page(vma))
+			return -EFAULT;
 		nr = 1;
 	}
 	ret = ferry_mirror_map_hmm(m, addr, nr, f->access, true);
@@ -422,7 +428,7 @@ static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *
 	if (vma) {
 		nr = min3(f->nr, FERRY_WINDOW,
 			  (min(end, vma->vm_end) - addr) >> PAGE_SHIFT);
-		ret = ferry_fault_map_locked(ctx, f, nr);
+		ret = ferry_fault_map_locked(ctx, f, vma, nr);
 	}
 	mmap_read_unlock(mm);
 	return ret;

@@ -86,7 +86,8 @@ struct ferry_info {
  * enum ferry_reason - why a page of a migration did not move
  * @FERRY_REASON_RESIDENT: it was at the destination already
  * @FERRY_REASON_UNMAPPED: no mapping at this address
- * @FERRY_REASON_EMPTY: towards RAM: nothing was ever stored at this address
+ * @FERRY_REASON_EMPTY: nothing was ever stored at this address (towards RAM, or
+ *	with FERRY_MIGRATE_NO_HOLES)
  * @FERRY_REASON_FILE: not anonymous: file-backed
  * @FERRY_REASON_SHMEM: not anonymous: shared memory or tmpfs
  * @FERRY_REASON_HUGETLB: hugetlb mapping
@@ -229,7 +230,7 @@ struct ferry_query {
  *	the address of the __u64 indices, arg1 the number of elements at src (an
  *	index beyond it fails the command with -ERANGE)
  * @FERRY_OP_CHASE: follow arg0 __u64 pointers starting at src; result = the last
- * @FERRY_OP_ADD64: atomic *(u64 *)dst += arg0; result = the old value
+ * @FERRY_OP_ADD64: atomic: the __u64 at dst += arg0; result = the old value
  * @FERRY_OP_CAS64: atomic compare arg0, swap arg1 at dst; result = the old value
  * @FERRY_OPS: number of opcodes
  */
@@ -289,7 +290,7 @@ struct ferry_cmd {
  *
  * Errors: -EINVAL (count 0, bad opcode, length, alignment, flags), -EFAULT,
  * -E2BIG (count above FERRY_MAX_CMDS), -EBADF (eventfd), -EAGAIN (the context's
- * queue is full: wait for some), -ENOMEM, -EPERM, -ESRCH.
+ * queue is full: wait for some), -ENOMEM, -EPERM.
  */
 struct ferry_submit {
 	__u32 size;
@@ -374,7 +375,8 @@ enum ferry_advice {
  * @reserved: must be 0
  *
  * Errors: -EINVAL, -EFAULT (range outside user space), -E2BIG, -EPERM,
- * -ENOMEM, -ENOSPC (more than 4096 advised ranges), -EINTR.
+ * -ENOMEM, -ENOSPC (more than 4096 advised ranges), -EINTR, -ESRCH (the address
+ * space is exiting). The last two come from ACCESSED_BY only.
  */
 struct ferry_advise {
 	__u32 size;
