@@ -22,27 +22,32 @@ struct ferry_hint {
  * ferry_advice_at - the hint for an address
  * @ctx: the context
  * @addr: the address
- * @end: out: where another hint may begin, at the latest ULONG_MAX
+ * @start: out: from where on it is the hint
+ * @end: out: up to where, at the most ULONG_MAX
  *
  * Context: may sleep.
  * Return: enum ferry_advice.
  */
 u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr,
-		    unsigned long *end)
+		    unsigned long *start, unsigned long *end)
 {
 	u32 advice = FERRY_ADVISE_NORMAL;
 	struct ferry_hint *h;
 
+	*start = 0;
 	*end = ULONG_MAX;
 	mutex_lock(&ctx->advice_lock);
 	list_for_each_entry(h, &ctx->advice, node) {
 		if (addr >= h->start && addr < h->end) {
 			advice = h->advice;
+			*start = h->start;
 			*end = h->end;
 			break;
 		}
 		if (h->start > addr)
 			*end = min(*end, h->start);
+		else
+			*start = max(*start, h->end);
 	}
 	mutex_unlock(&ctx->advice_lock);
 	return advice;

@@ -40,15 +40,19 @@ struct ferry_fault_run {
 	unsigned int tries;
 };
 
-static bool ferry_run_reachable(const struct ferry_fault_run *run, u64 vpn)
+static bool ferry_reachable(struct ferry_mirror *m, u64 vpn, u32 access)
 {
-	struct ferry_mirror *m = &run->ctx->mirror;
 	bool missing;
 
 	mutex_lock(&m->lock);
-	missing = ferry_mirror_missing(m, vpn, 1, run->access);
+	missing = ferry_mirror_missing(m, vpn, 1, access);
 	mutex_unlock(&m->lock);
 	return !missing;
+}
+
+static bool ferry_run_reachable(const struct ferry_fault_run *run, u64 vpn)
+{
+	return ferry_reachable(&run->ctx->mirror, vpn, run->access);
 }
 
 /* What the VMA allows, in policy terms; -EFAULT when not this access. */
@@ -94,7 +98,7 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 		.frames_total = fd->region.nr,
 		.failed_before = run->tries,
 	};
-	unsigned long end;
+	unsigned long start, end;
 	bool here;
 	int ret;
 
@@ -106,8 +110,12 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 	mmap_read_unlock(mm);
 	if (ret || here)
 		return ret;
-	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT, &end);
-	run->nr = min_t(u64, run->nr, (end >> PAGE_SHIFT) - run->vpn);
+	/* What comes with a page obeys the same hint. */
+	pf.advice = ferry_advice_at(run->ctx, run->vpn << PAGE_SHIFT, &start,
+				    &end);
+	pf.vma_start = max_t(u64, pf.vma_start, start >> PAGE_SHIFT);
+	pf.vma_end = min_t(u64, pf.vma_end, end >> PAGE_SHIFT);
+	run->nr = min_t(u64, run->nr, pf.vma_end - run->vpn);
 	pf.nr = run->nr;
 	if (pf.advice == FERRY_ADVISE_ACCESSED_BY)
 		pf.advice = FERRY_ADVISE_PREFER_RAM;
@@ -377,6 +385,27 @@ static bool ferry_fault_is_shared(struct ferry_mirror *m, u64 vpn)
 	return pte & FERRY_PTE_DEVICE && !(pte & FERRY_PTE_WRITE);
 }
 
+/*
+ * A page on any device is good for atomics where it is, and so is memory that is not
+ * anonymous. Two devices that fight for a word thus end up at the same one, instead
+ * of taking it from each other. Anonymous RAM is taken from the CPU.
+ */
+static int ferry_fault_map_atomic(struct ferry_context *ctx,
+				  const struct ferry_fault *f,
+				  const struct vm_area_struct *vma)
+{
+	struct ferry_mirror *m = &ctx->mirror;
+	unsigned long addr = f->vpn << PAGE_SHIFT;
+	int ret;
+
+	ret = ferry_mirror_map_hmm(m, addr, 1, f->access, true);
+	if (ret || ferry_reachable(m, f->vpn, f->access))
+		return ret;
+	ret = ferry_mirror_map_exclusive(m, addr);
+	/* Private hugetlb pages are neither taken nor shared. */
+	return ret == -EOPNOTSUPP && !is_vm_hugetlb_page(vma) ? -EBUSY : ret;
+}
+
 /* Map the pages where they are; the first one counts, the rest is a hint. */
 static int ferry_fault_map_locked(struct ferry_context *ctx,
 				  const struct ferry_fault *f,
@@ -387,16 +416,8 @@ static int ferry_fault_map_locked(struct ferry_context *ctx,
 	unsigned long addr = f->vpn << PAGE_SHIFT;
 	int ret;
 
-	if (f->access == FERRY_ACCESS_ATOMIC) {
-		/* Anonymous memory is taken for the device; all else is shared. */
-		ret = ferry_mirror_map_exclusive(m, addr);
-		if (ret != -EOPNOTSUPP)
-			return ret;
-		/* Private hugetlb pages: neither taken nor shared. */
-		if (!(vma->vm_flags & VM_SHARED) && is_vm_hugetlb_page(vma))
-			return -EFAULT;
-		nr = 1;
-	}
+	if (f->access == FERRY_ACCESS_ATOMIC)
+		return ferry_fault_map_atomic(ctx, f, vma);
 	ret = ferry_mirror_map_hmm(m, addr, nr, f->access, true);
 	if (ret && ret != -EBUSY && nr > 1) {
 		nr = 1;
@@ -417,10 +438,10 @@ static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *
 	unsigned long addr = f->vpn << PAGE_SHIFT;
 	unsigned long granule_end = ALIGN(addr + 1, FERRY_GRANULE);
 	struct vm_area_struct *vma;
-	unsigned long nr, end;
+	unsigned long nr, start, end;
 	int ret = -EFAULT;
 
-	ferry_advice_at(ctx, addr, &end);
+	ferry_advice_at(ctx, addr, &start, &end);
 	end = min(end, granule_end);
 
 	mmap_read_lock(mm);

@@ -608,7 +608,7 @@ int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req);
 /* advise, in policy terms; uapi.c asks, device_fault.c reads */
 int ferry_advise_range(struct ferry_context *ctx, const struct ferry_advise *req);
 u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr,
-		    unsigned long *end);
+		    unsigned long *start, unsigned long *end);
 void ferry_advice_fini(struct ferry_context *ctx);
 
 /* uapi.c */

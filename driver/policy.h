@@ -26,7 +26,7 @@ struct ferry_policy_fault {
 	bool atomic;
 	bool anonymous;			/* the VMA holds anonymous memory */
 	u32 advice;			/* enum ferry_advice of the range */
-	u64 vma_start, vma_end;		/* page numbers, end exclusive */
+	u64 vma_start, vma_end;		/* pages that may come along, end exclusive */
 	unsigned long frames_free;	/* of this device */
 	unsigned long frames_total;
 	unsigned int failed_before;	/* migrations of this fault that moved nothing */
