@@ -21,7 +21,7 @@ static const char * const ferry_phase_names[FERRY_PHASES] = {
 	[FERRY_PHASE_COMMIT] = "commit",
 	[FERRY_PHASE_FINALIZE] = "finalize",
 	[FERRY_PHASE_CPU_FAULT] = "cpu_fault",
-	[FERRY_PHASE_DEV_FAULT] = "device_fault",
+	[FERRY_PHASE_DEV_FAULT] = "dev_fault",
 	[FERRY_PHASE_EVICT] = "evict",
 };
 

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module comes and goes: refused while in use, emptied when it leaves,
+ * fifty times without a leak, and not at all with bad parameters.
+ *
+ * selftests/run says in the environment where the module is (FERRY_KO) and
+ * with what it was loaded (FERRY_PARAMS). Each test leaves it loaded so.
+ */
+#define FERRY_OWN_FIXTURE
+#include "ferry_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+static int load(const char *params)
+{
+	const char *path = getenv("FERRY_KO");
+	int fd, ret;
+
+	fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		ft_fatal("FERRY_KO names no module");
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static const char *usual_params(void)
+{
+	const char *params = getenv("FERRY_PARAMS");
+
+	return params ? params : "devices=2 vram=64";
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "ferry", O_NONBLOCK) ? -errno : 0;
+}
+
+/*
+ * A context of a process that has just gone may still hold the module for a
+ * moment: its last reference can be with a worker.
+ */
+static int unload_soon(void)
+{
+	int ret;
+
+	ft_until((ret = unload()) != -EAGAIN && ret != -EBUSY, 20);
+	return ret;
+}
+
+/*
+ * Not the fixture of the other programs: this one may not hold a node open,
+ * nor find the driver as the test before left it.
+ */
+FIXTURE(module)
+{
+	uint64_t log;
+};
+
+FIXTURE_VARIANT(module)
+{
+	enum ferry_kind kind;
+};
+
+FIXTURE_VARIANT_ADD(module, private) { .kind = FERRY_KIND_PRIVATE };
+
+FIXTURE_SETUP(module)
+{
+	self->log = ft_log_position();
+	if (access("/sys/module/ferry", F_OK)) {
+		ASSERT_EQ(0, load(usual_params()));
+	}
+}
+
+FIXTURE_TEARDOWN_PARENT(module)
+{
+	if (access("/sys/module/ferry", F_OK)) {
+		EXPECT_EQ(0, load(usual_params()));
+	}
+	EXPECT_EQ(0, ft_wait_used(0));
+	EXPECT_EQ(0, ft_log_check(self->log));
+}
+
+static int first_device(FIXTURE_DATA(module) *self, enum ferry_kind kind)
+{
+	int dev;
+
+	(void)self;
+	if (ft_devices(kind, &dev, 1) < 1)
+		ft_fatal("no device of this kind");
+	return dev;
+}
+
+TEST_F(module, refused_while_open)
+{
+	int dev = first_device(self, variant->kind), fd, copy;
+
+	fd = ft_open(dev);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(-EAGAIN, unload());
+	copy = dup(fd);
+	close(fd);
+	ASSERT_EQ(-EAGAIN, unload());
+	/* And nothing was hurt by asking. */
+	fd = ft_open(dev);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ft_used_all());
+	close(fd);
+	close(copy);
+	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(-ENOENT, ft_open(dev));
+}
+
+TEST_F(module, refused_with_work)
+{
+	int dev = first_device(self, variant->kind), fd = ft_open(dev);
+	uint64_t *cell = ft_map(FT_PAGE), seq;
+	struct ferry_cmd c = ft_endless(cell);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ft_submit(fd, &c, 1, -1, &seq));
+	ASSERT_EQ(-EAGAIN, unload());
+	close(fd);
+	ASSERT_EQ(0, unload_soon());
+}
+
+/* Pages that are on the device when it leaves come home. */
+TEST_F(module, brings_pages_home)
+{
+	const size_t len = 16 * FT_MIB;
+	int dev = first_device(self, variant->kind), round;
+	struct ferry *f;
+	pid_t child[2];
+	char *p;
+
+	for (round = 0; round < 3; round++) {
+		struct ft_turn go;
+		int c;
+
+		p = ft_map_kind(len, round == 1);
+		if (round == 2) {
+			ASSERT_EQ(0, madvise(p, len / 2, MADV_HUGEPAGE));
+		}
+		ft_fill(p, len, round);
+		ft_turn_init(&go);
+		ASSERT_EQ(0, ferry_open(dev, &f));
+		ASSERT_EQ(ft_pages(len), ft_moved(f, p, len, dev));
+		/* Others share them, and one has changed some. */
+		for (c = 0; c < 2; c++) {
+			child[c] = ft_fork();
+			if (child[c])
+				continue;
+			ferry_close(f);
+			if (c)
+				ft_fill(p, len / 4, 100);
+			ft_turn_take(&go);
+			if (c) {
+				ASSERT_DATA(p, len / 4, 100);
+				ASSERT_DATA(p + len / 4, len / 4 * 3, round);
+			} else {
+				ASSERT_DATA(p, len, round);
+			}
+			_exit(0);
+		}
+		ferry_close(f);
+		ASSERT_EQ(0, unload_soon());
+		ASSERT_DATA(p, len, round);
+		ft_turn_give(&go);
+		ft_turn_give(&go);
+		ASSERT_EQ(0, ft_reap(child[0]));
+		ASSERT_EQ(0, ft_reap(child[1]));
+		ft_unmap(p, len);
+		ASSERT_EQ(0, load(usual_params()));
+	}
+}
+
+/* The processes fault, unmap and exit while the driver empties the device. */
+TEST_F(module, leaves_under_load)
+{
+	const size_t len = 8 * FT_MIB;
+	unsigned long round;
+	int dev = first_device(self, variant->kind), c;
+	struct ferry *f;
+	pid_t child[3];
+
+	for (round = 0; round < ft_loops(6); round++) {
+		struct ft_turn ready, go;
+
+		ft_turn_init(&ready);
+		ft_turn_init(&go);
+		for (c = 0; c < 3; c++) {
+			char *p;
+
+			child[c] = ft_fork();
+			if (child[c])
+				continue;
+			p = ft_map_kind(len, (c + round) & 1);
+			ft_fill(p, len, c);
+			ASSERT_EQ(0, ferry_open(dev, &f));
+			ft_move(f, p, len, dev);
+			ferry_close(f);
+			ft_turn_give(&ready);
+			ft_turn_take(&go);
+			if (c == 0) {
+				ASSERT_DATA(p, len, c);
+			} else if (c == 1) {
+				ft_unmap(p + len / 4, len / 2);
+				ASSERT_DATA(p, len / 4, c);
+			}
+			_exit(0);
+		}
+		for (c = 0; c < 3; c++)
+			ft_turn_take(&ready);
+		for (c = 0; c < 3; c++)
+			ft_turn_give(&go);
+		ASSERT_EQ(0, unload_soon());
+		for (c = 0; c < 3; c++) {
+			ASSERT_EQ(0, ft_reap(child[c]));
+		}
+		ASSERT_EQ(0, load(usual_params()));
+	}
+}
+
+/* Lines of a file of /proc that name the driver. */
+static unsigned int mentions(const char *path, const char *name)
+{
+	unsigned int n = 0;
+	char line[1024];
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		ft_fatal("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, name))
+			n++;
+	fclose(f);
+	return n;
+}
+
+/* The least that is free over a while in which nothing of ours runs. */
+static long long settled(const char *field)
+{
+	long long now, best = -1;
+	int i;
+
+	ft_write_file("/proc/sys/vm/drop_caches", "3");
+	for (i = 0; i < 10; i++) {
+		ft_sleep_ns(50000000);
+		now = ft_read_field("/proc/meminfo", field);
+		if (best < 0 || now > best)
+			best = now;
+	}
+	return best;
+}
+
+/* A bit of everything, so that it is taken down again. */
+static void use(struct __test_metadata *_metadata, enum ferry_kind kind)
+{
+	int dev = first_device(NULL, kind);
+	char *p = ft_map_huge(2 * FT_HUGE);
+	struct ferry *f;
+	pid_t child;
+
+	ft_fill(p, 2 * FT_HUGE, 1);
+	child = ft_fork();
+	if (!child) {
+		ASSERT_EQ(0, ferry_open(dev, &f));
+		ASSERT_EQ(0, ft_dev_fill(ferry_fd(f), p, 0, FT_HUGE));
+		ASSERT_EQ(ft_pages(FT_HUGE), ft_moved(f, p + FT_HUGE, FT_HUGE,
+						      dev));
+		ASSERT_ZERO(p, FT_HUGE);
+		ASSERT_DATA(p + FT_HUGE, FT_HUGE, 1);
+		_exit(0);
+	}
+	ASSERT_EQ(0, ft_reap(child));
+	ft_unmap(p, 2 * FT_HUGE);
+}
+
+TEST_F_TIMEOUT(module, fifty_times, 900)
+{
+	unsigned long i, n = ft_loops(50);
+	long long available, slab, vmalloc;
+	const long long slack_kib = 8192;
+
+	/* The first few warm caches that stay. */
+	for (i = 0; i < 3; i++) {
+		use(_metadata, variant->kind);
+		ASSERT_EQ(0, unload_soon());
+		if (i == 2)
+			break;
+		ASSERT_EQ(0, load(usual_params()));
+	}
+	available = settled("MemAvailable");
+	slab = ft_read_field("/proc/meminfo", "SUnreclaim");
+	vmalloc = ft_read_field("/proc/meminfo", "VmallocUsed");
+
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, load(usual_params()));
+		use(_metadata, variant->kind);
+		ASSERT_EQ(0, unload_soon());
+		/* Nothing of it is left anywhere. */
+		ASSERT_NE(0, access("/dev/ferry0", F_OK));
+		ASSERT_NE(0, access("/sys/class/ferry", F_OK));
+		ASSERT_NE(0, access("/sys/module/ferry", F_OK));
+		ASSERT_NE(0, access("/sys/kernel/debug/ferry", F_OK));
+	}
+	ASSERT_EQ(0, mentions("/proc/modules", "ferry"));
+	ASSERT_EQ(0, mentions("/proc/iomem", "ferry"));
+	ASSERT_EQ(0, mentions("/proc/devices", "ferry"));
+	ASSERT_EQ(0, mentions("/proc/vmallocinfo", "ferry"));
+	ASSERT_EQ(0, mentions("/proc/slabinfo", "ferry"));
+
+	/*
+	 * A leak of one frame array, of struct pages or of VRAM in each turn
+	 * is far above these; what the rest of the system does is below.
+	 */
+	TH_LOG("after %lu turns: MemAvailable %+lld, SUnreclaim %+lld, VmallocUsed %+lld KiB",
+	       n, settled("MemAvailable") - available,
+	       ft_read_field("/proc/meminfo", "SUnreclaim") - slab,
+	       ft_read_field("/proc/meminfo", "VmallocUsed") - vmalloc);
+	ASSERT_LE(available - slack_kib, settled("MemAvailable"));
+	ASSERT_GE(slab + 2048, ft_read_field("/proc/meminfo", "SUnreclaim"));
+	ASSERT_GE(vmalloc + 1024, ft_read_field("/proc/meminfo",
+						"VmallocUsed"));
+}
+
+/* Parameters: what is refused, and what comes of what is not. */
+TEST_F(module, parameters)
+{
+	static const char * const bad[] = {
+		"devices=0", "devices=17", "devices=-1", "devices=2 vram=0",
+		"vram=3", "vram=64,0", "vram=4294967294",
+		"fault_window=0", "fault_window=5000",
+		"fault_window=4194304",
+	};
+	struct ferry_info info = { .size = sizeof(info) };
+	const uint64_t mib[] = { 16, 32, 32 };
+	size_t i;
+	int fd;
+
+	ASSERT_EQ(0, unload_soon());
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		ASSERT_NE(0, load(bad[i]))
+			TH_LOG("%s", bad[i]);
+		ASSERT_NE(0, access("/sys/module/ferry", F_OK));
+		ASSERT_NE(0, access("/sys/class/ferry", F_OK));
+	}
+	/* A list of sizes; the last serves the rest. */
+	ASSERT_EQ(0, load("devices=3 vram=16,32 fault_window=8192"));
+	for (i = 0; i < 3; i++) {
+		fd = ft_open(i);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, ft_ioctl(fd, FERRY_IOC_INFO, &info));
+		ASSERT_EQ(mib[i] * FT_MIB, info.vram_bytes);
+		ASSERT_EQ(3, info.devices);
+		ASSERT_EQ(8192, info.fault_window);
+		close(fd);
+	}
+	ASSERT_EQ(-ENOENT, ft_open(3));
+	ASSERT_EQ(0, unload_soon());
+	/* As many as there may be. */
+	ASSERT_EQ(0, load("devices=16 vram=2"));
+	for (i = 0; i < 16; i++) {
+		fd = ft_open(i);
+		ASSERT_LE(0, fd);
+		close(fd);
+	}
+	ASSERT_EQ(0, unload_soon());
+	/* Without parameters: one of 256 MiB. */
+	ASSERT_EQ(0, load(""));
+	fd = ft_open(0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ft_ioctl(fd, FERRY_IOC_INFO, &info));
+	ASSERT_EQ(256 * FT_MIB, info.vram_bytes);
+	ASSERT_EQ(1, info.devices);
+	close(fd);
+	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, load(usual_params()));
+}
+
+/* No memory for so much VRAM: a clean refusal, and the next try works. */
+TEST_F(module, too_large)
+{
+	ASSERT_EQ(0, unload_soon());
+	ASSERT_NE(0, load("devices=1 vram=1048576"));
+	ASSERT_NE(0, access("/sys/module/ferry", F_OK));
+	ASSERT_EQ(0, load(usual_params()));
+}
+
+FERRY_TEST_MAIN
