@@ -519,7 +519,7 @@ TEST_F(kind, eight_touch_what_a_ninth_moves)
 		.len = LEN,
 	};
 
-	run_crowd(_metadata, &c, false, ft_loops(100));
+	run_crowd(_metadata, &c, false, ft_loops(30));
 }
 
 TEST_F(kind, eight_touch_huge)
@@ -530,7 +530,7 @@ TEST_F(kind, eight_touch_huge)
 		.len = 2 * LEN,
 	};
 
-	run_crowd(_metadata, &c, true, ft_loops(60));
+	run_crowd(_metadata, &c, true, ft_loops(20));
 }
 
 struct herd {
@@ -628,7 +628,7 @@ TEST_F(kind, tug_of_war)
 		ft_fill(c.p, LEN, 14);
 		ASSERT_EQ(0, pthread_create(&thread[0], NULL, pull, &c));
 		ASSERT_EQ(0, pthread_create(&thread[1], NULL, pull, &c));
-		for (i = 0; i < ft_loops(30); i++) {
+		for (i = 0; i < ft_loops(10); i++) {
 			ft_move(self->f, c.p, LEN, self->dev);
 			if (self->peer >= 0)
 				ft_move(self->f, c.p, LEN, self->peer);

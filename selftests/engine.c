@@ -753,7 +753,7 @@ TEST_F(kind, no_user_address)
 TEST_F(kind, in_order)
 {
 	uint64_t *cell = ft_map(FT_PAGE), seq[8], old;
-	struct ferry_cmd slow = ft_busy(cell, 3000000);
+	struct ferry_cmd slow = ft_busy(cell, 300000);
 	uint64_t *p = ft_map(8 * FT_PAGE);
 	struct ferry_wait w;
 	size_t i;
@@ -814,7 +814,7 @@ TEST_F(kind, eventfd)
 {
 	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	uint64_t *cell = ft_map(FT_PAGE), seq[3], count;
-	struct ferry_cmd c = ft_busy(cell, 1000000);
+	struct ferry_cmd c = ft_busy(cell, 200000);
 	struct pollfd p = { .fd = event, .events = POLLIN };
 	size_t i;
 
@@ -852,7 +852,7 @@ TEST_F(kind, eventfd_closed_early)
 {
 	int event = eventfd(0, EFD_CLOEXEC), other = dup(event);
 	uint64_t *cell = ft_map(FT_PAGE), seq, count;
-	struct ferry_cmd c = ft_busy(cell, 1000000);
+	struct ferry_cmd c = ft_busy(cell, 200000);
 
 	ASSERT_EQ(0, ft_submit(self->fd, &c, 1, event, &seq));
 	close(event);
@@ -1071,7 +1071,7 @@ TEST_F(kind, data_moves_meanwhile)
 		s.wrong = 0;
 		ft_fill(s.p, LEN, 7);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_moving, &s));
-		for (i = 0; i < ft_loops(12); i++) {
+		for (i = 0; i < ft_loops(5); i++) {
 			ASSERT_DEV_DATA(s.p, LEN, 7);
 			ASSERT_EQ(0, ft_dev_fill(self->fd, s.p + LEN / 2, i,
 						 LEN / 2));

@@ -507,7 +507,7 @@ TEST_F(kind, brk)
 /* A read of the address space's own description passes over device pages. */
 TEST_F(kind, proc_files)
 {
-	const char *name[] = {
+	static const char * const name[] = {
 		"maps", "smaps", "smaps_rollup", "numa_maps", "status", "statm",
 	};
 	char line[512], path[64], *p;
