@@ -425,10 +425,13 @@ static int ferry_fault_map_locked(struct ferry_context *ctx,
 	}
 	if (!ret)
 		ferry_count_add(ctx->fd, FERRY_C_DEV_FAULT_MAPPED, nr);
-	/* At home, the CPU's write fault unshares it. */
+	/* At home, the CPU's write fault unshares them: all that come next as well. */
 	if (!ret && f->access != FERRY_ACCESS_READ &&
-	    ferry_fault_is_shared(m, f->vpn))
-		ret = ferry_mirror_map_hmm(m, addr, 1, f->access, false);
+	    ferry_fault_is_shared(m, f->vpn)) {
+		ret = ferry_mirror_map_hmm(m, addr, nr, f->access, false);
+		if (ret && ret != -EBUSY && nr > 1)
+			ret = ferry_mirror_map_hmm(m, addr, 1, f->access, false);
+	}
 	return ret;
 }
 
