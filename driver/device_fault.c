@@ -139,8 +139,10 @@ static int ferry_run_migrate(struct ferry_fault_run *run, struct mm_struct *mm,
 	unsigned long reached;
 	int ret;
 
-	if (ferry_nr_devices > 1)
-		m.select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	if (ferry_devices_many())
+		m.select |= FERRY_SELECT_DEVICES;
+	if (!ferry_device_has_huge(ctx->fd))
+		m.select &= ~MIGRATE_VMA_SELECT_COMPOUND;
 	ret = ferry_migration_init(&m);
 	if (ret)
 		return ret;
@@ -173,16 +175,18 @@ static int ferry_run_resolve(struct ferry_fault_run *run)
 {
 	struct mm_struct *mm = run->ctx->fm->mm;
 	struct mem_cgroup *memcg, *old;
-	int ret;
+	int ret, idx;
 
 	if (READ_ONCE(run->ctx->closing) || !mmget_not_zero(mm))
 		return -ECANCELED;
+	idx = ferry_devices_enter();
 	/* What it allocates is the owner's. */
 	memcg = get_mem_cgroup_from_mm(mm);
 	old = set_active_memcg(memcg);
 	ret = ferry_run_resolve_mm(run, mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
+	ferry_devices_leave(idx);
 	/* The last user's exit must not be run by the service thread. */
 	mmput_async(mm);
 	return ret;
@@ -525,15 +529,17 @@ int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 	};
 	struct mm_struct *mm = ctx->fm->mm;
 	struct mem_cgroup *memcg, *old;
-	int ret;
+	int ret, idx;
 
 	if (!mmget_not_zero(mm))
 		return -ECANCELED;
+	idx = ferry_devices_enter();
 	memcg = get_mem_cgroup_from_mm(mm);
 	old = set_active_memcg(memcg);
 	ret = ferry_fault_resolve(ctx, &f, mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
+	ferry_devices_leave(idx);
 	mmput_async(mm);
 	return ret;
 }

@@ -417,17 +417,25 @@ int ferry_engine_init(struct ferry_context *ctx)
 }
 
 /**
- * ferry_engine_fini - stop a context's engine and forget its jobs
+ * ferry_engine_stop - wait until a context's engine has nothing left to do
  * @ctx: the context, closing: what is queued ends with -ECANCELED
  *
  * Context: may sleep.
+ */
+void ferry_engine_stop(struct ferry_context *ctx)
+{
+	flush_work(&ctx->engine.work);
+}
+
+/**
+ * ferry_engine_fini - forget a context's jobs
+ * @ctx: the context; its engine is stopped
  */
 void ferry_engine_fini(struct ferry_context *ctx)
 {
 	struct ferry_engine *e = &ctx->engine;
 	struct ferry_job *job, *next;
 
-	flush_work(&e->work);
 	list_for_each_entry_safe(job, next, &e->past, node)
 		ferry_job_put(job);
 	kfree(e->bins);

@@ -254,6 +254,8 @@ static struct mm_struct **ferry_all_mms(unsigned int *n)
 
 static void ferry_evict_strangers(struct ferry_eviction *e)
 {
+	/* A frame in a grave needs an owner, too. */
+	struct ferry_mm *fm = e->m.dst && e->nr_runs ? e->runs[0].fm : NULL;
 	struct mm_struct **mms;
 	unsigned int n, i;
 
@@ -261,7 +263,7 @@ static void ferry_evict_strangers(struct ferry_eviction *e)
 	for (i = 0; i < n; i++) {
 		if (ferry_block_used(e->fd, e->block) &&
 		    !fatal_signal_pending(current))
-			ferry_evict_mm(e, mms[i], NULL, e->wait_strangers,
+			ferry_evict_mm(e, mms[i], fm, e->wait_strangers,
 				       ferry_evict_mm_anywhere);
 		mmdrop(mms[i]);
 		cond_resched();
@@ -311,12 +313,13 @@ static int ferry_eviction_init(struct ferry_eviction *e, struct ferry_device *fd
 		.m = {
 			.from = fd,
 			.max = FERRY_WINDOW,
-			.select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
-				  MIGRATE_VMA_SELECT_COMPOUND,
+			.select = ferry_kind_select(fd->kind),
 			.only = fd,
 			.only_nr = FERRY_BLOCK_FRAMES,
 		},
 	};
+	if (ferry_device_has_huge(fd))
+		e->m.select |= MIGRATE_VMA_SELECT_COMPOUND;
 	e->runs = kvcalloc(FERRY_BLOCK_FRAMES, sizeof(*e->runs), GFP_KERNEL);
 	if (!e->runs)
 		return -ENOMEM;
@@ -431,33 +434,44 @@ unlock:
 	return ret;
 }
 
+/* One round over a device that goes away. */
+static void ferry_evict_round(struct ferry_device *fd, struct ferry_device *grave)
+{
+	struct ferry_region *r = &fd->region;
+	struct ferry_eviction e;
+
+	if (ferry_eviction_init(&e, fd))
+		return;
+	e.m.dst = grave;
+	e.wait_owners = true;
+	e.wait_strangers = true;
+	for (e.block = 0; e.block < r->nr >> FERRY_MAX_ORDER; e.block++) {
+		if (ferry_block_used(fd, e.block))
+			ferry_evict_block(&e);
+	}
+	ferry_eviction_fini(&e);
+}
+
 /**
  * ferry_evict_all - empty a device before it goes away
  * @fd: the device; nothing allocates its frames any more
+ * @grave: where its pages go when its VRAM does not answer any more, or NULL to
+ *	send them home; without it, ends early when the VRAM stops answering
  *
  * A page may be in transit elsewhere for a moment, so it is tried until it works:
  * the struct pages cannot be given back before.
  *
  * Context: may sleep, for as long as it takes.
  */
-void ferry_evict_all(struct ferry_device *fd)
+void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave)
 {
 	struct ferry_region *r = &fd->region;
-	struct ferry_eviction e;
 	unsigned int round = 0;
 
 	while (READ_ONCE(r->frames.free) < r->nr) {
-		if (ferry_eviction_init(&e, fd)) {
-			msleep(100);
-			continue;
-		}
-		e.wait_owners = true;
-		e.wait_strangers = true;
-		for (e.block = 0; e.block < r->nr >> FERRY_MAX_ORDER; e.block++) {
-			if (ferry_block_used(fd, e.block))
-				ferry_evict_block(&e);
-		}
-		ferry_eviction_fini(&e);
+		if (!grave && !ferry_device_alive(fd))
+			return;
+		ferry_evict_round(fd, grave);
 		if (READ_ONCE(r->frames.free) == r->nr)
 			break;
 		if (++round == 100)
@@ -465,4 +479,43 @@ void ferry_evict_all(struct ferry_device *fd)
 				 r->nr - READ_ONCE(r->frames.free));
 		msleep(20);
 	}
+}
+
+static void ferry_signal_mm(struct mm_struct *mm)
+{
+	struct task_struct *p;
+
+	rcu_read_lock();
+	for_each_process(p) {
+		if (!(p->flags & PF_KTHREAD) && READ_ONCE(p->mm) == mm)
+			send_sig(SIGBUS, p, 1);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * ferry_signal_owners - send SIGBUS to those whose pages are on a device
+ * @fd: a grave, when nobody can wait for them to find out
+ *
+ * Context: may sleep.
+ */
+void ferry_signal_owners(struct ferry_device *fd)
+{
+	struct ferry_eviction e;
+
+	if (ferry_eviction_init(&e, fd))
+		return;
+	for (e.block = 0; e.block < fd->region.nr >> FERRY_MAX_ORDER; e.block++) {
+		unsigned int i;
+
+		if (!ferry_block_used(fd, e.block))
+			continue;
+		ferry_evict_gather(&e);
+		for (i = 0; i < e.nr_runs; i++) {
+			if (!i || e.runs[i].fm != e.runs[i - 1].fm)
+				ferry_signal_mm(e.runs[i].fm->mm);
+		}
+		ferry_evict_release(&e);
+	}
+	ferry_eviction_fini(&e);
 }

@@ -32,6 +32,8 @@
 #include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/percpu.h>
+#include <linux/percpu-refcount.h>
+#include <linux/range.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -135,6 +137,7 @@ struct ferry_hold {
 /**
  * struct ferry_region - device memory registered as ZONE_DEVICE pages
  * @pgmap: its pagemap
+ * @va: where the CPU maps it, coherent memory only
  * @first_pfn: pfn of frame 0
  * @nr: frames
  * @lock: guards @frames, @meta, @holds and the flags of @blocks
@@ -147,6 +150,7 @@ struct ferry_hold {
  */
 struct ferry_region {
 	struct dev_pagemap pgmap;
+	void *va;
 	unsigned long first_pfn;
 	unsigned long nr;
 	spinlock_t lock;
@@ -205,7 +209,7 @@ struct ferry_fault_queue {
 	struct task_struct *thread;
 };
 
-/* ---- main.c ------------------------------------------------------------ */
+/* ---- device.c ---------------------------------------------------------- */
 
 /**
  * struct ferry_device - one accelerator, /dev/ferryN
@@ -215,6 +219,8 @@ struct ferry_fault_queue {
  * @kind: kind of memory
  * @hw: its backend
  * @hw_data: the backend's
+ * @bytes: size of its memory
+ * @range: where the CPU reaches it, physical addresses; empty when it cannot
  * @region: its memory
  * @faults: its fault queue
  * @policy: read once for each decision; switchable at run time
@@ -224,6 +230,12 @@ struct ferry_fault_queue {
  * @contexts: open contexts, at most FERRY_MAX_CONTEXTS
  * @engine_wq: runs the engines of its contexts
  * @published: it has a node
+ * @users: calls in progress; killed when the device goes
+ * @idle: the last of them has ended
+ * @list_lock: guards @list
+ * @list: its contexts
+ * @grave: what is here was lost: a CPU access gets SIGBUS, see device.c
+ * @node: in the list of graves
  */
 struct ferry_device {
 	struct device dev;
@@ -232,6 +244,8 @@ struct ferry_device {
 	enum ferry_kind kind;
 	const struct ferry_hw_ops *hw;
 	void *hw_data;
+	u64 bytes;
+	struct range range;
 	struct ferry_region region;
 	struct ferry_fault_queue faults;
 	const struct ferry_policy_ops *policy;
@@ -241,21 +255,79 @@ struct ferry_device {
 	atomic_t contexts;
 	struct workqueue_struct *engine_wq;
 	bool published;
+	struct percpu_ref users;
+	struct completion idle;
+	struct mutex list_lock;
+	struct list_head list;
+	bool grave;
+	struct list_head node;
+};
+
+/**
+ * struct ferry_device_desc - what a device is made of
+ * @hw: its backend
+ * @hw_data: the backend's, or NULL when its init() makes it
+ * @kind: private or coherent
+ * @parent: the device that it belongs to, or NULL
+ * @bytes: size, a multiple of FERRY_BLOCK_BYTES
+ * @range: as in struct ferry_device
+ */
+struct ferry_device_desc {
+	const struct ferry_hw_ops *hw;
+	void *hw_data;
+	enum ferry_kind kind;
+	struct device *parent;
+	u64 bytes;
+	struct range range;
 };
 
 /* Each context can run at the same time as all others: one worker each. */
 #define FERRY_MAX_CONTEXTS	256
 
-extern unsigned int ferry_nr_devices;
 extern struct ferry_device *ferry_devs[FERRY_MAX_DEVICES];
-extern unsigned long ferry_fault_window;
+extern const struct class ferry_class;
 
-static inline struct ferry_device *ferry_device_at(int index)
+struct ferry_device *ferry_device_add(const struct ferry_device_desc *desc);
+void ferry_device_remove(struct ferry_device *fd);
+void ferry_devices_publish(void);
+void ferry_devices_remove_soft(void);
+struct ferry_device *ferry_device_use(int index);
+struct ferry_device *ferry_device_make_grave(u64 bytes);
+void ferry_grave_emptied(void);
+unsigned int ferry_devices_top(void);
+bool ferry_devices_many(void);
+int ferry_devices_init(void);
+void ferry_devices_fini(void);
+
+static inline bool ferry_device_get(struct ferry_device *fd)
 {
-	if (index < 0 || index >= ferry_nr_devices)
-		return NULL;
-	return ferry_devs[array_index_nospec(index, ferry_nr_devices)];
+	return percpu_ref_tryget_live(&fd->users);
 }
+
+static inline void ferry_device_put(struct ferry_device *fd)
+{
+	percpu_ref_put(&fd->users);
+}
+
+/* Whether its VRAM still answers. */
+static inline bool ferry_device_alive(struct ferry_device *fd)
+{
+	return !fd->hw->alive || fd->hw->alive(fd);
+}
+
+/*
+ * Between the two, no device that ferry_devs[] showed goes away: its struct pages
+ * stay, even when nothing keeps a page of it. May sleep.
+ */
+int ferry_devices_enter(void);
+void ferry_devices_leave(int idx);
+
+/* ---- main.c ------------------------------------------------------------ */
+
+extern const struct file_operations ferry_fops;
+extern unsigned long ferry_fault_window;
+extern enum ferry_kind ferry_pci_kind;
+extern bool ferry_pci_take;
 
 /* ---- mirror.c ---------------------------------------------------------- */
 
@@ -378,6 +450,8 @@ struct ferry_engine {
  * @mirror: its device page table
  * @engine: its command queue
  * @closing: stops the engine; set once
+ * @node: in its device's list
+ * @stopped: its device is gone; engine and mirror are taken down
  * @advice: hints by range, guarded by @advice_lock
  * @nr_advice: how many ranges
  * @advice_lock: guards the two
@@ -388,6 +462,8 @@ struct ferry_context {
 	struct ferry_mirror mirror;
 	struct ferry_engine engine;
 	bool closing;
+	struct list_head node;
+	bool stopped;
 	struct list_head advice;
 	unsigned int nr_advice;
 	struct mutex advice_lock;
@@ -493,6 +569,7 @@ void ferry_stats_phase(struct ferry_device *fd, enum ferry_phase phase, u64 ns);
 void ferry_debugfs_init(void);
 void ferry_debugfs_fini(void);
 void ferry_debugfs_add(struct ferry_device *fd);
+void ferry_debugfs_remove(struct ferry_device *fd);
 extern const struct attribute_group *ferry_device_groups[];
 
 static inline void ferry_count_add(struct ferry_device *fd,
@@ -525,7 +602,7 @@ void ferry_transit_end(struct ferry_mm *fm, struct ferry_transit *t);
 
 /* region.c */
 extern char ferry_owner[];
-int ferry_region_init(struct ferry_device *fd, u64 bytes);
+int ferry_region_init(struct ferry_device *fd);
 void ferry_region_fini(struct ferry_device *fd);
 size_t ferry_region_footprint(struct ferry_device *fd);
 struct ferry_device *ferry_page_device(const struct page *page);
@@ -580,7 +657,8 @@ bool ferry_migrate_alone(struct ferry_migration *m, struct vm_area_struct *vma,
 			 struct folio *folio, unsigned long start);
 int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end);
-int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req);
+int ferry_migrate_range(struct ferry_context *ctx, struct ferry_device *dst,
+			struct ferry_migrate *req);
 int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 		      unsigned long start, unsigned long end,
 		      unsigned long *reached);
@@ -594,13 +672,34 @@ void ferry_faults_fini(struct ferry_device *fd);
 int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 		      unsigned int tries);
 
+/* Which pages of devices of a kind the core collects. */
+static inline unsigned long ferry_kind_select(enum ferry_kind kind)
+{
+	return kind == FERRY_KIND_COHERENT ? MIGRATE_VMA_SELECT_DEVICE_COHERENT :
+					     MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+}
+
+#define FERRY_SELECT_DEVICES	(MIGRATE_VMA_SELECT_DEVICE_PRIVATE |	\
+				 MIGRATE_VMA_SELECT_DEVICE_COHERENT)
+
+/*
+ * Coherent memory has no large folios: the core cannot split one, and it has to
+ * whenever a part of it is unmapped, pinned or migrated.
+ */
+static inline bool ferry_device_has_huge(const struct ferry_device *fd)
+{
+	return fd->kind == FERRY_KIND_PRIVATE;
+}
+
 /* evict.c */
 int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 		    bool impatient);
-void ferry_evict_all(struct ferry_device *fd);
+void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave);
+void ferry_signal_owners(struct ferry_device *fd);
 
 /* engine.c */
 int ferry_engine_init(struct ferry_context *ctx);
+void ferry_engine_stop(struct ferry_context *ctx);
 void ferry_engine_fini(struct ferry_context *ctx);
 int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req);
 int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req);

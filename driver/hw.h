@@ -14,6 +14,8 @@
 
 struct ferry_device;
 
+#define FERRY_FENCE_LOST	(1ULL << 63)
+
 /* Which way one copy of a batch goes. */
 enum ferry_copy_dir {
 	FERRY_COPY_TO_VRAM,	/* page to vram */
@@ -82,10 +84,14 @@ struct ferry_exec {
 /**
  * struct ferry_hw_ops - what a piece of hardware gives
  * @name: for sysfs and messages
- * @init: bring up @bytes of VRAM; may sleep; 0 or -errno
+ * @init: bring up fd->bytes of VRAM; may sleep; 0 or -errno
+ * @start: the region is registered; coherent VRAM is at fd->region.va from now
+ *	on. May be NULL
  * @fini: give everything back; all copies are complete by then
  * @copy: start a batch of copies; never fails: an error shows at the fence.
- *	May sleep. Returns the fence's number. The array may be reused at once.
+ *	May sleep. Returns the fence's number, with FERRY_FENCE_LOST when it is
+ *	known already that data was lost; the caller hands that bit on to @wait.
+ *	The array may be reused at once.
  * @wait: wait until a fence has passed; 0, or -EIO when data was lost
  * @execute: do one step of a command; called under the mirror's lock, so it
  *	must not sleep for memory or fault; 0 or -errno. @state and @bins of the
@@ -94,11 +100,14 @@ struct ferry_exec {
  *	under the mirror's lock, maybe inside reclaim: must not allocate. On
  *	return no access by the old translation is in flight
  * @reset: stop everything and forget all contexts; VRAM keeps its content
+ * @alive: whether VRAM still answers; NULL when it always does. Any context that
+ *	@execute may be called in
  * @footprint: bytes the backend holds beside VRAM itself
  */
 struct ferry_hw_ops {
 	const char *name;
-	int (*init)(struct ferry_device *fd, u64 bytes);
+	int (*init)(struct ferry_device *fd);
+	void (*start)(struct ferry_device *fd);
 	void (*fini)(struct ferry_device *fd);
 	u64 (*copy)(struct ferry_device *fd, const struct ferry_copy *c,
 		    unsigned int n);
@@ -107,10 +116,41 @@ struct ferry_hw_ops {
 	void (*flush_tlb)(struct ferry_device *fd, unsigned int id, u64 vpn,
 			  u64 nr);
 	void (*reset)(struct ferry_device *fd);
+	bool (*alive)(struct ferry_device *fd);
 	size_t (*footprint)(struct ferry_device *fd);
 };
 
 extern const struct ferry_hw_ops ferry_hw_soft;
+extern const struct ferry_hw_ops ferry_hw_range;
+extern const struct ferry_hw_ops ferry_hw_lost;
+
+/**
+ * struct ferry_vram - VRAM that the CPU reaches, with the CPU as its engine
+ * @base: its first byte
+ * @fence: of the last batch
+ * @dead: it stopped answering
+ *
+ * The first member of what hw_data points to, for every backend that uses the
+ * functions below.
+ */
+struct ferry_vram {
+	char *base;
+	atomic64_t fence;
+	bool dead;
+};
+
+u64 ferry_vram_copy(struct ferry_device *fd, const struct ferry_copy *c,
+		    unsigned int n);
+int ferry_vram_wait(struct ferry_device *fd, u64 fence);
+int ferry_vram_execute(struct ferry_device *fd, struct ferry_exec *x);
+void ferry_vram_flush_tlb(struct ferry_device *fd, unsigned int id, u64 vpn,
+			  u64 nr);
+void ferry_vram_reset(struct ferry_device *fd);
+
+/* hw_range.c, hw_pci.c: devices that are not made of RAM */
+int ferry_range_add(const char *spec, enum ferry_kind kind);
+int ferry_pci_init(void);
+void ferry_pci_fini(void);
 
 void ferry_soft_saxpy(float *y, const float *x, u32 a_bits, size_t n);
 

@@ -185,6 +185,23 @@ static unsigned long ferry_window_select(struct ferry_migration *m,
 	return m->select;
 }
 
+/*
+ * Whether the core is about to split a 2 MiB folio because the destination has no
+ * room for one as a whole, as coherent memory never has.
+ */
+static bool ferry_window_splits(struct ferry_migration *m, unsigned long start,
+				unsigned long end)
+{
+	unsigned long hmm;
+
+	if (!m->dst || !m->ctx || ferry_device_has_huge(m->dst) ||
+	    end - start != FERRY_BLOCK_BYTES)
+		return false;
+	return !ferry_mirror_snapshot(&m->ctx->mirror, start, 1, &hmm) &&
+	       hmm & HMM_PFN_VALID &&
+	       hmm_pfn_to_map_order(hmm) >= FERRY_MAX_ORDER;
+}
+
 static int ferry_migrate_collect(struct ferry_migration *m,
 				 struct vm_area_struct *vma,
 				 unsigned long start, unsigned long end)
@@ -202,6 +219,8 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 		.flags = ferry_window_select(m, vma, start, end),
 		.fault_page = m->fault_page,
 	};
+	if (ferry_window_splits(m, start, end))
+		ferry_count(m->dst, FERRY_C_SPLIT_HUGE);
 	if (m->lend)
 		ferry_fault_lend(m->fault_page, &hold);
 	ret = migrate_vma_setup(&m->args);
@@ -222,6 +241,19 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 
 /* ---- allocate ------------------------------------------------------------ */
 
+/* Whether a page on a device is to leave it now. */
+static bool ferry_wanted(struct ferry_migration *m, struct page *page)
+{
+	struct ferry_device *fd = ferry_page_device(page);
+
+	if (!fd)
+		return false;
+	if (!m->only)
+		return true;
+	return fd == m->only &&
+	       ferry_page_frame(page) - m->only_first < m->only_nr;
+}
+
 /*
  * Why a collected entry must not go to the device, or FERRY_WHY_UNKNOWN when it
  * may.
@@ -231,6 +263,8 @@ static u8 ferry_keep_off_device(struct ferry_migration *m, unsigned long src)
 	struct page *page = migrate_pfn_to_page(src);
 	struct folio *folio;
 
+	if (m->only && !(page && ferry_wanted(m, page)))
+		return FERRY_WHY_IGNORE;
 	if (!page)
 		return m->flags & FERRY_MIGRATE_NO_HOLES ? FERRY_REASON_EMPTY :
 							   FERRY_WHY_UNKNOWN;
@@ -387,19 +421,6 @@ static unsigned long ferry_allocate_on_device(struct ferry_migration *m)
 	return pages;
 }
 
-/* Whether a page on a device is to come home now. */
-static bool ferry_wanted_home(struct ferry_migration *m, struct page *page)
-{
-	struct ferry_device *fd = ferry_page_device(page);
-
-	if (!fd)
-		return false;
-	if (!m->only)
-		return true;
-	return fd == m->only &&
-	       ferry_page_frame(page) - m->only_first < m->only_nr;
-}
-
 static void ferry_dst_folio(struct ferry_migration *m, unsigned long i,
 			    struct folio *folio)
 {
@@ -503,7 +524,7 @@ static unsigned long ferry_allocate_in_ram(struct ferry_migration *m)
 			continue;
 		if (!page)
 			ferry_why(m, i, step, FERRY_REASON_EMPTY);
-		else if (!ferry_wanted_home(m, page))
+		else if (!ferry_wanted(m, page))
 			ferry_why(m, i, step, FERRY_WHY_IGNORE);
 		else if (step > 1)
 			pages += ferry_allocate_home(m, i, step);
@@ -547,7 +568,8 @@ static void ferry_copy_submit(struct ferry_migration *m)
 {
 	if (!m->nr_copies)
 		return;
-	m->fence = m->copier->hw->copy(m->copier, m->copies, m->nr_copies);
+	m->fence = (m->fence & FERRY_FENCE_LOST) |
+		   m->copier->hw->copy(m->copier, m->copies, m->nr_copies);
 	m->nr_copies = 0;
 }
 
@@ -559,6 +581,7 @@ static int ferry_copy_wait(struct ferry_migration *m)
 	if (m->copier)
 		ret = m->copier->hw->wait(m->copier, m->fence);
 	m->copier = NULL;
+	m->fence = 0;
 	return ret;
 }
 
@@ -800,6 +823,23 @@ static u8 ferry_why_folio(struct ferry_migration *m, struct folio *folio)
 	return FERRY_REASON_RACED;
 }
 
+/* A page of coherent memory: whoever has pinned it keeps it where it is. */
+static u8 ferry_why_coherent_pfn(unsigned long pfn)
+{
+	struct folio *folio = page_folio(pfn_to_page(pfn));
+	u8 why = FERRY_REASON_RACED;
+
+	if (!folio_try_get(folio))
+		return why;
+	if (folio_maybe_dma_pinned(folio) ||
+	    folio_ref_count(folio) > folio_mapcount(folio) + 1)
+		why = FERRY_REASON_PINNED;
+	else if (folio_test_locked(folio))
+		why = FERRY_REASON_LOCKED;
+	folio_put(folio);
+	return why;
+}
+
 static u8 ferry_why_ram_pfn(struct ferry_migration *m, unsigned long pfn)
 {
 	struct folio *folio;
@@ -832,9 +872,11 @@ static u8 ferry_why_pfn(struct ferry_migration *m, unsigned long hmm)
 		return vma_is_anonymous(m->args.vma) ?
 		       FERRY_REASON_SWAPPED : ferry_why_file(m->args.vma);
 	fd = ferry_pfn_device(pfn);
-	if (fd)
-		return fd == m->dst ? FERRY_REASON_RESIDENT : FERRY_REASON_RACED;
-	return ferry_why_ram_pfn(m, pfn);
+	if (fd == m->dst && fd)
+		return FERRY_REASON_RESIDENT;
+	if (fd && fd->kind == FERRY_KIND_COHERENT)
+		return ferry_why_coherent_pfn(pfn);
+	return fd ? FERRY_REASON_RACED : ferry_why_ram_pfn(m, pfn);
 }
 
 /* A guess after the fact, but a good one: nothing but the page table is read. */
@@ -1191,15 +1233,17 @@ int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 /**
  * ferry_migrate_range - FERRY_IOC_MIGRATE, on checked arguments
  * @ctx: the caller's context
+ * @dst: the device that req->dst names, in use by the caller; NULL for RAM
  * @req: the request; counts and, on -EINTR, where to go on are stored in it
  *
  * Context: may sleep.
  * Return: 0 or the errno that the uapi header names.
  */
-int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req)
+int ferry_migrate_range(struct ferry_context *ctx, struct ferry_device *dst,
+			struct ferry_migrate *req)
 {
 	struct ferry_migration m = {
-		.dst = ferry_device_at(req->dst),
+		.dst = dst,
 		.from = ctx->fd,
 		.ctx = ctx,
 		.fm = ctx->fm,
@@ -1212,10 +1256,10 @@ int ferry_migrate_range(struct ferry_context *ctx, struct ferry_migrate *req)
 	unsigned long reached;
 	int ret;
 
-	m.select = m.dst ? MIGRATE_VMA_SELECT_SYSTEM : 0;
-	if (!m.dst || ferry_nr_devices > 1)
-		m.select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-	if (!(m.flags & FERRY_MIGRATE_NO_THP))
+	m.select = dst ? MIGRATE_VMA_SELECT_SYSTEM : 0;
+	if (!dst || ferry_devices_many())
+		m.select |= FERRY_SELECT_DEVICES;
+	if (!(m.flags & FERRY_MIGRATE_NO_THP) && (!dst || ferry_device_has_huge(dst)))
 		m.select |= MIGRATE_VMA_SELECT_COMPOUND;
 
 	ret = ferry_migration_init(&m);

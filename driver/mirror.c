@@ -531,7 +531,8 @@ int ferry_mirror_translate(struct ferry_mirror *m, u64 addr, u32 access,
 	if (pte & FERRY_PTE_DEVICE) {
 		unsigned long frame = ferry_pte_pfn(pte);
 
-		span->dev = ferry_devs[ferry_pte_dev(pte)];
+		/* Its device cannot go while the entry is here. */
+		span->dev = READ_ONCE(ferry_devs[ferry_pte_dev(pte)]);
 		span->vram = ((u64)frame << PAGE_SHIFT) + offset;
 		span->page = NULL;
 		if (order)

@@ -3,10 +3,12 @@
  * Regions: device memory registered as ZONE_DEVICE pages, and whose page each
  * of its frames holds.
  *
- * A region spans a free physical range that nothing answers at; the VRAM behind
- * it is reached through the hardware seam by frame number. All regions have one
- * owner token, so that a page can move from one Ferry device to another without
- * a stop in RAM.
+ * A region of private memory spans a free physical range that nothing answers at;
+ * the VRAM behind it is reached through the hardware seam by frame number. A region
+ * of coherent memory spans the range where the CPU reaches the VRAM. All regions
+ * have one owner token, so that a page can move from one Ferry device to another
+ * without a stop in RAM; what is lost (device.c) has another, so that nobody takes
+ * it for memory.
  *
  * Each used frame remembers the address space it was allocated for and its page
  * index there. Eviction works from that, by virtual address, with the owner's mm
@@ -22,6 +24,7 @@
 
 /* The address is the token; all Ferry pages carry it. */
 char ferry_owner[] = "ferry";
+static char ferry_lost_owner[] = "ferry-lost";
 
 static DEFINE_MUTEX(ferry_mms_lock);
 static LIST_HEAD(ferry_mms);
@@ -135,17 +138,19 @@ struct ferry_device *ferry_page_device(const struct page *page)
  *
  * Reads no struct page, so it is right for a page that nobody keeps.
  *
+ * Context: between ferry_devices_enter() and _leave(), or with a page of the device
+ * kept.
  * Return: the Ferry device, or NULL.
  */
 struct ferry_device *ferry_pfn_device(unsigned long pfn)
 {
 	unsigned int i;
 
-	for (i = 0; i < ferry_nr_devices; i++) {
-		struct ferry_region *r = &ferry_devs[i]->region;
+	for (i = 0; i < FERRY_MAX_DEVICES; i++) {
+		struct ferry_device *fd = READ_ONCE(ferry_devs[i]);
 
-		if (pfn - r->first_pfn < r->nr)
-			return ferry_devs[i];
+		if (fd && pfn - fd->region.first_pfn < fd->region.nr)
+			return fd;
 	}
 	return NULL;
 }
@@ -336,11 +341,12 @@ static bool ferry_frame_is_held(struct ferry_region *r, unsigned long frame)
 static void ferry_folio_free(struct folio *folio)
 {
 	struct page *page = folio_page(folio, 0);
-	struct ferry_device *fd = ferry_page_device(page);
+	struct ferry_device *fd = ferry_pgmap_device(folio->pgmap);
 	struct ferry_region *r = &fd->region;
 	unsigned long frame = ferry_page_frame(page);
 	unsigned long nr = folio_nr_pages(folio);
 	struct ferry_mm *fm;
+	bool emptied;
 
 	spin_lock(&r->lock);
 	fm = r->meta[frame].owner;
@@ -349,10 +355,13 @@ static void ferry_folio_free(struct folio *folio)
 		nr--;
 	}
 	ferry_frames_release(r, frame, nr);
+	emptied = fd->grave && r->frames.free == r->nr;
 	spin_unlock(&r->lock);
 
 	if (fm && nr)
 		ferry_mm_put_many(fm, nr);
+	if (emptied)
+		ferry_grave_emptied();
 }
 
 /**
@@ -419,7 +428,7 @@ void ferry_fault_regain(struct page *page, struct ferry_hold *h)
 static void ferry_folio_split(struct folio *head, struct folio *tail)
 {
 	if (!tail) {
-		struct ferry_device *fd = ferry_page_device(folio_page(head, 0));
+		struct ferry_device *fd = ferry_pgmap_device(head->pgmap);
 
 		ferry_count(fd, FERRY_C_SPLIT_HUGE);
 		return;
@@ -428,32 +437,107 @@ static void ferry_folio_split(struct folio *head, struct folio *tail)
 	tail->page.mapping = head->page.mapping;
 }
 
-static const struct dev_pagemap_ops ferry_pagemap_ops = {
+/* A page that is lost: nobody gets it back. */
+static vm_fault_t ferry_lost_to_ram(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct dev_pagemap_ops ferry_private_ops = {
 	.folio_free = ferry_folio_free,
 	.migrate_to_ram = ferry_migrate_to_ram,
 	.folio_split = ferry_folio_split,
 };
 
+static const struct dev_pagemap_ops ferry_coherent_ops = {
+	.folio_free = ferry_folio_free,
+};
+
+static const struct dev_pagemap_ops ferry_lost_ops = {
+	.folio_free = ferry_folio_free,
+	.migrate_to_ram = ferry_lost_to_ram,
+	.folio_split = ferry_folio_split,
+};
+
+/* A physical range that nothing answers at, for pages that no CPU can map. */
+static int ferry_region_private(struct ferry_device *fd)
+{
+	struct dev_pagemap *pgmap = &fd->region.pgmap;
+	struct resource *res;
+
+	res = request_free_mem_region(&iomem_resource, fd->bytes, "ferry");
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	pgmap->type = MEMORY_DEVICE_PRIVATE;
+	pgmap->range.start = res->start;
+	pgmap->range.end = res->end;
+	pgmap->ops = fd->grave ? &ferry_lost_ops : &ferry_private_ops;
+	pgmap->owner = fd->grave ? ferry_lost_owner : ferry_owner;
+	return 0;
+}
+
+/* The range where the CPU reaches the VRAM; the backend has reserved it. */
+static void ferry_region_coherent(struct ferry_device *fd)
+{
+	struct dev_pagemap *pgmap = &fd->region.pgmap;
+
+	pgmap->type = MEMORY_DEVICE_COHERENT;
+	pgmap->range = fd->range;
+	pgmap->ops = &ferry_coherent_ops;
+	pgmap->owner = ferry_owner;
+}
+
+static void ferry_region_release(struct ferry_device *fd)
+{
+	struct range *range = &fd->region.pgmap.range;
+
+	if (fd->kind == FERRY_KIND_PRIVATE)
+		release_mem_region(range->start, range_len(range));
+}
+
+/* struct pages for the range. */
+static int ferry_region_map(struct ferry_device *fd)
+{
+	struct ferry_region *r = &fd->region;
+	int nid = fd->dev.parent ? dev_to_node(fd->dev.parent) : NUMA_NO_NODE;
+	void *va;
+	int ret = 0;
+
+	if (fd->kind == FERRY_KIND_COHERENT)
+		ferry_region_coherent(fd);
+	else
+		ret = ferry_region_private(fd);
+	if (ret)
+		return ret;
+	r->pgmap.nr_range = 1;
+	r->first_pfn = PHYS_PFN(r->pgmap.range.start);
+
+	va = memremap_pages(&r->pgmap, nid == NUMA_NO_NODE ? numa_node_id() : nid);
+	if (IS_ERR(va)) {
+		ferry_region_release(fd);
+		return PTR_ERR(va);
+	}
+	r->va = fd->kind == FERRY_KIND_COHERENT ? va : NULL;
+	return 0;
+}
+
 /**
  * ferry_region_init - register a device's memory
- * @fd: the device
- * @bytes: size, a multiple of FERRY_BLOCK_BYTES
+ * @fd: the device; fd->bytes is a multiple of FERRY_BLOCK_BYTES
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM, or what the core says of the range.
  */
-int ferry_region_init(struct ferry_device *fd, u64 bytes)
+int ferry_region_init(struct ferry_device *fd)
 {
 	struct ferry_region *r = &fd->region;
-	struct resource *res;
-	void *addr;
 	int ret;
 
 	spin_lock_init(&r->lock);
 	mutex_init(&r->evict_lock);
 	INIT_LIST_HEAD(&r->holds);
 	atomic64_set(&r->clock, 0);
-	r->nr = bytes >> PAGE_SHIFT;
+	r->nr = fd->bytes >> PAGE_SHIFT;
 
 	ret = ferry_frames_init(&r->frames, r->nr);
 	if (ret)
@@ -464,26 +548,9 @@ int ferry_region_init(struct ferry_device *fd, u64 bytes)
 			     GFP_KERNEL);
 	if (!r->meta || !r->blocks)
 		goto free;
-
-	res = request_free_mem_region(&iomem_resource, bytes, "ferry");
-	if (IS_ERR(res)) {
-		ret = PTR_ERR(res);
+	ret = ferry_region_map(fd);
+	if (ret)
 		goto free;
-	}
-	r->pgmap.type = MEMORY_DEVICE_PRIVATE;
-	r->pgmap.range.start = res->start;
-	r->pgmap.range.end = res->end;
-	r->pgmap.nr_range = 1;
-	r->pgmap.ops = &ferry_pagemap_ops;
-	r->pgmap.owner = ferry_owner;
-	r->first_pfn = PHYS_PFN(res->start);
-
-	addr = memremap_pages(&r->pgmap, numa_node_id());
-	if (IS_ERR(addr)) {
-		ret = PTR_ERR(addr);
-		release_mem_region(res->start, resource_size(res));
-		goto free;
-	}
 	return 0;
 
 free:
@@ -502,10 +569,9 @@ free:
 void ferry_region_fini(struct ferry_device *fd)
 {
 	struct ferry_region *r = &fd->region;
-	struct range range = r->pgmap.range;
 
 	memunmap_pages(&r->pgmap);
-	release_mem_region(range.start, range_len(&range));
+	ferry_region_release(fd);
 	kvfree(r->blocks);
 	kvfree(r->meta);
 	ferry_frames_fini(&r->frames);

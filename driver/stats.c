@@ -382,6 +382,17 @@ void ferry_debugfs_add(struct ferry_device *fd)
 }
 
 /**
+ * ferry_debugfs_remove - remove it
+ * @fd: the device
+ *
+ * Context: may sleep until nobody reads a file of it.
+ */
+void ferry_debugfs_remove(struct ferry_device *fd)
+{
+	debugfs_remove_recursive(fd->debugfs);
+}
+
+/**
  * ferry_debugfs_init - make the top directory
  */
 void ferry_debugfs_init(void)

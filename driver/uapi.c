@@ -36,7 +36,7 @@ static int ferry_ioc_info(struct ferry_context *ctx, void *arg)
 	i->abi = FERRY_ABI_VERSION;
 	i->device = fd->index;
 	i->kind = fd->kind;
-	i->devices = ferry_nr_devices;
+	i->devices = ferry_devices_top();
 	i->vram_bytes = (u64)fd->region.nr << PAGE_SHIFT;
 	i->free_bytes = (u64)READ_ONCE(fd->region.frames.free) << PAGE_SHIFT;
 	i->page_size = PAGE_SIZE;
@@ -49,6 +49,7 @@ static int ferry_ioc_info(struct ferry_context *ctx, void *arg)
 static int ferry_ioc_migrate(struct ferry_context *ctx, void *arg)
 {
 	struct ferry_migrate *req = arg;
+	struct ferry_device *dst = NULL;
 	int ret;
 
 	if (req->flags & ~FERRY_MIGRATE_FLAGS || req->reserved0 ||
@@ -57,9 +58,15 @@ static int ferry_ioc_migrate(struct ferry_context *ctx, void *arg)
 	ret = ferry_check_range(req->addr, req->len);
 	if (ret)
 		return ret;
-	if (req->dst != FERRY_RAM && !ferry_device_at(req->dst))
-		return -ENODEV;
-	return ferry_migrate_range(ctx, req);
+	if (req->dst != FERRY_RAM) {
+		dst = ferry_device_use(req->dst);
+		if (!dst)
+			return -ENODEV;
+	}
+	ret = ferry_migrate_range(ctx, dst, req);
+	if (dst)
+		ferry_device_put(dst);
+	return ret;
 }
 
 static int ferry_ioc_query(struct ferry_context *ctx, void *arg)
@@ -217,6 +224,26 @@ static const struct ferry_call *ferry_call_find(unsigned int cmd)
 	return &ferry_calls[array_index_nospec(i, ARRAY_SIZE(ferry_calls))];
 }
 
+/*
+ * A device that goes waits for the calls that use it. Waiting for a job uses nothing
+ * of it: all its jobs end when it goes.
+ */
+static int ferry_call_run(const struct ferry_call *call,
+			  struct ferry_context *ctx, void *arg)
+{
+	int idx, ret;
+
+	if (call->fn == ferry_ioc_wait)
+		return call->fn(ctx, arg);
+	if (!ferry_device_get(ctx->fd))
+		return -ENODEV;
+	idx = ferry_devices_enter();
+	ret = call->fn(ctx, arg);
+	ferry_devices_leave(idx);
+	ferry_device_put(ctx->fd);
+	return ret;
+}
+
 /**
  * ferry_ioctl - file_operations.unlocked_ioctl of the node
  * @file: the open node
@@ -253,7 +280,7 @@ long ferry_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (copy_to_user(uarg, &karg, known))
 		return -EFAULT;
 
-	ret = call->fn(ctx, &karg);
+	ret = ferry_call_run(call, ctx, &karg);
 	/* Counts, and where to go on, come back with an error, too. */
 	err = copy_to_user(uarg, &karg, known);
 	return ret || !err ? ret : -EFAULT;
