@@ -328,6 +328,7 @@ extern const struct file_operations ferry_fops;
 extern unsigned long ferry_fault_window;
 extern enum ferry_kind ferry_pci_kind;
 extern bool ferry_pci_take;
+extern unsigned int ferry_pci_vram;
 
 /* ---- mirror.c ---------------------------------------------------------- */
 

@@ -125,19 +125,20 @@ static int ferry_pci_pick_bar(struct pci_dev *pdev, bool ivshmem)
 
 static int ferry_pci_add(struct ferry_pci *p)
 {
+	u64 most = (u64)READ_ONCE(ferry_pci_vram) << 20;
 	struct pci_dev *pdev = p->pdev;
-	const struct ferry_device_desc desc = {
+	struct ferry_device_desc desc = {
 		.hw = &ferry_hw_pci,
 		.hw_data = p,
 		.kind = READ_ONCE(ferry_pci_kind),
 		.parent = &pdev->dev,
 		.bytes = pci_resource_len(pdev, p->bar),
-		.range = {
-			.start = pci_resource_start(pdev, p->bar),
-			.end = pci_resource_end(pdev, p->bar),
-		},
 	};
 
+	if (most)
+		desc.bytes = min(desc.bytes, ALIGN(most, FERRY_BLOCK_BYTES));
+	desc.range.start = pci_resource_start(pdev, p->bar);
+	desc.range.end = desc.range.start + desc.bytes - 1;
 	p->fd = ferry_device_add(&desc);
 	return PTR_ERR_OR_ZERO(p->fd);
 }

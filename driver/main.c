@@ -40,6 +40,10 @@ bool ferry_pci_take;
 module_param_named(pci, ferry_pci_take, bool, 0444);
 MODULE_PARM_DESC(pci, "take QEMU's ivshmem-plain devices; others by driver_override (default 0)");
 
+unsigned int ferry_pci_vram;
+module_param_named(pci_vram, ferry_pci_vram, uint, 0644);
+MODULE_PARM_DESC(pci_vram, "MiB of the BAR that PCI devices bound from now on use at most, even; 0 for all (default 0)");
+
 static const char * const ferry_kind_names[] = {
 	[FERRY_KIND_PRIVATE] = "private",
 	[FERRY_KIND_COHERENT] = "coherent",
