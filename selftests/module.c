@@ -177,6 +177,44 @@ TEST_F(module, brings_pages_home)
 	}
 }
 
+/*
+ * What a program freed lazily and the engine has written since is in use: no
+ * reclaim may drop it. Here because only a frame's first page since loading
+ * shows it: the struct page of a used frame remembers that it was backed by
+ * swap, and that protects its later pages by accident.
+ */
+TEST_F(module, lazily_freed_and_written)
+{
+	const size_t len = 4 * FT_MIB;
+	int dev = first_device(self, variant->kind), huge;
+	char *p, *freed = ft_map(len);
+	struct ferry *f;
+
+	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, load(usual_params()));
+	ASSERT_EQ(0, ferry_open(dev, &f));
+	for (huge = 0; huge < 2; huge++) {
+		p = ft_map_kind(len, huge);
+		ft_fill(p, len, 1);
+		ASSERT_EQ(0, madvise(p, len, MADV_FREE));
+		ASSERT_EQ(ft_pages(len), ft_moved(f, p, len, dev));
+		ASSERT_EQ(0, ft_dev_fill(ferry_fd(f), p, ~0ULL, len));
+		ASSERT_EQ(ft_pages(len), ft_moved(f, p, len, FERRY_RAM));
+
+		/* Reclaim does drop what is free to drop. */
+		ft_fill(freed, len, 2);
+		ASSERT_EQ(0, madvise(freed, len, MADV_FREE));
+		ASSERT_TRUE(ft_until((madvise(freed, len, MADV_PAGEOUT),
+				      !ft_present(freed)), 20));
+		/* This drains the lists on which p's pages may still wait. */
+		ft_write_file("/proc/sys/vm/compact_memory", "1");
+		ASSERT_EQ(0, madvise(p, len, MADV_PAGEOUT));
+		ASSERT_EQ('\xff', p[0]);
+		ASSERT_EQ(0, memcmp(p, p + 1, len - 1));
+	}
+	ferry_close(f);
+}
+
 /* The processes fault, unmap and exit while the driver empties the device. */
 TEST_F(module, leaves_under_load)
 {
