@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -32,21 +33,25 @@ unsigned long ft_loops(unsigned long n)
 	return s && *s && strcmp(s, "0") ? n * 10 : n;
 }
 
+uint64_t ft_random_from(uint64_t *seed)
+{
+	uint64_t x = *seed += 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
 static uint64_t ft_seed;
 
 uint64_t ft_random(void)
 {
-	uint64_t x;
-
 	if (!ft_seed) {
 		const char *s = getenv("FERRY_SEED");
 
 		ft_seed = s ? strtoull(s, NULL, 0) : 0x6665727279ULL;
 	}
-	x = ft_seed += 0x9e3779b97f4a7c15ULL;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
+	return ft_random_from(&ft_seed);
 }
 
 uint64_t ft_below(uint64_t n)
@@ -121,13 +126,18 @@ void ft_unmap(void *p, size_t len)
 		ft_fatal("munmap: %s", strerror(errno));
 }
 
-void ft_fill(void *p, size_t len, uint64_t salt)
+void ft_fill_as(void *p, size_t len, uint64_t salt, const void *as)
 {
 	volatile uint64_t *w = p;
 	size_t i;
 
 	for (i = 0; i < len / 8; i++)
-		w[i] = ft_word((uintptr_t)p + i * 8, salt);
+		w[i] = ft_word((uintptr_t)as + i * 8, salt);
+}
+
+void ft_fill(void *p, size_t len, uint64_t salt)
+{
+	ft_fill_as(p, len, salt, p);
 }
 
 /* Offset of the first byte in which two words differ. */
@@ -798,6 +808,25 @@ long long ft_read_field(const char *path, const char *name)
 	}
 	fclose(f);
 	return n;
+}
+
+void ft_swap_on(void)
+{
+	static const char setup[] =
+		"swapon --show=NAME --noheadings | grep -q . && exit 0;"
+		"[ -e /sys/block/zram0 ] || modprobe zram num_devices=1 || exit;"
+		"if [ \"$(cat /sys/block/zram0/disksize)\" = 0 ]; then "
+		"echo 512M >/sys/block/zram0/disksize || exit; fi;"
+		"mkswap /dev/zram0 >/dev/null && swapon /dev/zram0";
+
+	if (system(setup))
+		ft_fatal("no swap on zram");
+}
+
+void ft_swap_off(void)
+{
+	if (swapoff("/dev/zram0"))
+		ft_fatal("swapoff: %s", strerror(errno));
 }
 
 /* ---- the kernel log ------------------------------------------------------ */

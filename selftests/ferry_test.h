@@ -58,6 +58,8 @@ unsigned long ft_loops(unsigned long n);
 uint64_t ft_random(void);
 /* A random number below @n, which is not 0. */
 uint64_t ft_below(uint64_t n);
+/* The same from a sequence of the caller's own: ft_random is for one thread. */
+uint64_t ft_random_from(uint64_t *seed);
 /* Make the sequence of this process differ from its parent's. */
 void ft_reseed(uint64_t salt);
 
@@ -99,6 +101,8 @@ static inline uint64_t ft_word(uint64_t addr, uint64_t salt)
 
 /* Fill with the words of these addresses. @p and @len are multiples of 8. */
 void ft_fill(void *p, size_t len, uint64_t salt);
+/* The same with the words that belong at @as. */
+void ft_fill_as(void *p, size_t len, uint64_t salt, const void *as);
 /* Offset of the first byte that is not as ft_fill left it, or @len. */
 size_t ft_check(const void *p, size_t len, uint64_t salt);
 /* The same for memory that was filled when it was mapped at @as. */
@@ -237,6 +241,10 @@ int ft_write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A number behind "name" in a file such as /proc/meminfo, or -1. */
 long long ft_read_field(const char *path, const char *name);
+
+/* Swap to a zram disk, until ft_swap_off. */
+void ft_swap_on(void);
+void ft_swap_off(void);
 
 /* ---- the kernel log ------------------------------------------------------ */
 

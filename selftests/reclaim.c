@@ -9,30 +9,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/swap.h>
 
 #define LEN	FT_HUGE
 #define PAGES	FT_HUGE_PAGES
-
-/* A zram disk to swap to; it goes with swap_off, or with the guest. */
-static void swap_on(void)
-{
-	static const char setup[] =
-		"swapon --show=NAME --noheadings | grep -q . && exit 0;"
-		"[ -e /sys/block/zram0 ] || modprobe zram num_devices=1 || exit;"
-		"if [ \"$(cat /sys/block/zram0/disksize)\" = 0 ]; then "
-		"echo 512M >/sys/block/zram0/disksize || exit; fi;"
-		"mkswap /dev/zram0 >/dev/null && swapon /dev/zram0";
-
-	if (system(setup))
-		ft_fatal("no swap on zram");
-}
-
-static void swap_off(void)
-{
-	if (swapoff("/dev/zram0"))
-		ft_fatal("swapoff: %s", strerror(errno));
-}
 
 /* Ask for a range to go to swap; whether all of it is there. */
 static bool paged_out(char *p, size_t len)
@@ -59,7 +38,7 @@ TEST_F(kind, swapped)
 	char *p;
 	int huge;
 
-	swap_on();
+	ft_swap_on();
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(LEN, huge);
 		ft_fill(p, LEN, 1);
@@ -80,7 +59,7 @@ TEST_F(kind, swapped)
 		ASSERT_DATA(p, LEN, 1);
 		ft_unmap(p, LEN);
 	}
-	swap_off();
+	ft_swap_off();
 }
 
 TEST_F(kind, swapped_some)
@@ -89,7 +68,7 @@ TEST_F(kind, swapped_some)
 	struct ferry_moved m;
 	size_t i;
 
-	swap_on();
+	ft_swap_on();
 	ft_fill(p, LEN, 2);
 	for (i = 0; i < LEN; i += 4 * FT_PAGE)
 		page_out(p + i, FT_PAGE);
@@ -100,7 +79,7 @@ TEST_F(kind, swapped_some)
 	ASSERT_EQ(PAGES / 4, m.moved);
 	ASSERT_EQ(PAGES / 4 * 3, m.reasons[FERRY_REASON_RESIDENT]);
 	ASSERT_DATA(p, LEN, 2);
-	swap_off();
+	ft_swap_off();
 }
 
 /* The engine reads what is swapped out, in one way or another. */
@@ -108,7 +87,7 @@ TEST_F(kind, engine_reads_swapped)
 {
 	char *p = ft_map(LEN);
 
-	swap_on();
+	ft_swap_on();
 	ft_fill(p, LEN, 3);
 	page_out(p, LEN);
 	ASSERT_DEV_DATA(p, LEN, 3);
@@ -117,7 +96,7 @@ TEST_F(kind, engine_reads_swapped)
 	ASSERT_EQ(0, ft_dev_fill(self->fd, p, 0, LEN / 2));
 	ASSERT_ZERO(p, LEN / 2);
 	ASSERT_DATA(p + LEN / 2, LEN / 2, 3);
-	swap_off();
+	ft_swap_off();
 }
 
 /* Swapped by one process, on the device by another: shared after fork. */
@@ -127,7 +106,7 @@ TEST_F(kind, swapped_shared)
 	struct ft_turn go;
 	pid_t child;
 
-	swap_on();
+	ft_swap_on();
 	ft_turn_init(&go);
 	ft_fill(p, LEN, 4);
 	page_out(p, LEN);
@@ -142,7 +121,7 @@ TEST_F(kind, swapped_shared)
 	ASSERT_EQ(0, ft_reap(child));
 	ASSERT_ZERO(p, LEN / 2);
 	ASSERT_DATA(p + LEN / 2, LEN / 2, 4);
-	swap_off();
+	ft_swap_off();
 }
 
 /* Reclaim is asked to take what is on the device, and cannot. */
@@ -152,7 +131,7 @@ TEST_F(kind, device_pages_stay)
 	int huge;
 
 	FT_PRIVATE_ONLY();
-	swap_on();
+	ft_swap_on();
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(LEN, huge);
 		ft_fill(p, LEN, 5);
@@ -167,7 +146,7 @@ TEST_F(kind, device_pages_stay)
 		ASSERT_DATA(p, LEN, 5);
 		ft_unmap(p, LEN);
 	}
-	swap_off();
+	ft_swap_off();
 }
 
 #define GROUP	"/sys/fs/cgroup/ferry-selftest"
@@ -202,7 +181,7 @@ TEST_F_TIMEOUT(kind, under_pressure, 600)
 	long long swapped;
 	char *p;
 
-	swap_on();
+	ft_swap_on();
 	group_enter(64);
 	p = ft_map(len);
 	ASSERT_EQ(0, madvise(p, len / 2, MADV_HUGEPAGE));
@@ -229,7 +208,7 @@ TEST_F_TIMEOUT(kind, under_pressure, 600)
 	ASSERT_LT(swapped, ft_read_field("/proc/vmstat", "pswpout"));
 	ft_unmap(p, len);
 	group_leave();
-	swap_off();
+	ft_swap_off();
 }
 
 /* ---- KSM ------------------------------------------------------------------- */

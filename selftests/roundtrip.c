@@ -586,13 +586,9 @@ TEST_F_TIMEOUT(kind, random_walk, 600)
 		case 6:
 			if (n > 64)
 				n = 64;
-			/* Engine: what page from + i holds is copied there. */
-			for (i = 0; i < n; i++)
-				for (size_t w = 0; w < FT_PAGE; w += 8)
-					*(uint64_t *)(fresh + i * FT_PAGE + w) =
-						ft_word((uintptr_t)p +
-							(from + i) * FT_PAGE + w,
-							step);
+			/* By the engine: what belongs there is copied there. */
+			ft_fill_as(fresh, n * FT_PAGE, step,
+				   p + from * FT_PAGE);
 			ASSERT_EQ(0, ft_dev_copy(self->fd, p + from * FT_PAGE,
 						 fresh, n * FT_PAGE));
 			for (i = from; i < from + n; i++)
