@@ -358,6 +358,35 @@ static void ferry_device_bury(struct ferry_device *fd)
 	ferry_grave_emptied();
 }
 
+struct ferry_emptying {
+	struct work_struct work;
+	struct ferry_device *fd;
+};
+
+static void ferry_device_empty_work(struct work_struct *work)
+{
+	struct ferry_device *fd = container_of(work, struct ferry_emptying,
+					       work)->fd;
+
+	if (ferry_device_alive(fd))
+		ferry_evict_all(fd, NULL);
+	ferry_device_bury(fd);
+}
+
+/*
+ * By a worker: whoever unbinds a device or unloads the module may be killed, and a
+ * killed task waits for no lock that it needs here.
+ */
+static void ferry_device_empty(struct ferry_device *fd)
+{
+	struct ferry_emptying e = { .fd = fd };
+
+	INIT_WORK_ONSTACK(&e.work, ferry_device_empty_work);
+	queue_work(fd->engine_wq, &e.work);
+	flush_work(&e.work);
+	destroy_work_on_stack(&e.work);
+}
+
 /**
  * ferry_device_remove - a device goes
  * @fd: the device
@@ -370,15 +399,19 @@ static void ferry_device_bury(struct ferry_device *fd)
  */
 void ferry_device_remove(struct ferry_device *fd)
 {
-	if (fd->published) {
+	bool published;
+
+	mutex_lock(&ferry_devices_lock);
+	published = fd->published;
+	fd->going = true;
+	mutex_unlock(&ferry_devices_lock);
+	if (published) {
 		ferry_debugfs_remove(fd);
 		cdev_device_del(&fd->cdev, &fd->dev);
 	}
 	percpu_ref_kill(&fd->users);
 	ferry_contexts_stop(fd);
-	if (ferry_device_alive(fd))
-		ferry_evict_all(fd, NULL);
-	ferry_device_bury(fd);
+	ferry_device_empty(fd);
 
 	mutex_lock(&ferry_devices_lock);
 	WRITE_ONCE(ferry_devs[fd->index], NULL);
@@ -401,7 +434,7 @@ void ferry_devices_publish(void)
 
 	mutex_lock(&ferry_devices_lock);
 	for (i = 0; i < FERRY_MAX_DEVICES; i++) {
-		if (ferry_devs[i])
+		if (ferry_devs[i] && !ferry_devs[i]->going)
 			ferry_device_publish(ferry_devs[i]);
 	}
 	ferry_open_for_all = true;

@@ -230,6 +230,7 @@ struct ferry_fault_queue {
  * @contexts: open contexts, at most FERRY_MAX_CONTEXTS
  * @engine_wq: runs the engines of its contexts
  * @published: it has a node
+ * @going: it is being removed
  * @users: calls in progress; killed when the device goes
  * @idle: the last of them has ended
  * @list_lock: guards @list
@@ -255,6 +256,7 @@ struct ferry_device {
 	atomic_t contexts;
 	struct workqueue_struct *engine_wq;
 	bool published;
+	bool going;
 	struct percpu_ref users;
 	struct completion idle;
 	struct mutex list_lock;
@@ -307,6 +309,12 @@ static inline bool ferry_device_get(struct ferry_device *fd)
 static inline void ferry_device_put(struct ferry_device *fd)
 {
 	percpu_ref_put(&fd->users);
+}
+
+/* Whether it goes: calls that use it should end. */
+static inline bool ferry_device_is_going(struct ferry_device *fd)
+{
+	return percpu_ref_is_dying(&fd->users);
 }
 
 /* Whether its VRAM still answers. */

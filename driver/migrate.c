@@ -1199,7 +1199,8 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
  *
  * Context: may sleep; no locks held.
  * Return: 0, -EINTR (a signal, or the context is closing; what is counted is up to
- * *@reached), -EAGAIN (impatient, and the mmap lock was taken), -ENOMEM, -EIO.
+ * *@reached), -ENODEV (a device goes), -EAGAIN (impatient, and the mmap lock was
+ * taken), -ENOMEM, -EIO.
  */
 int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 		      unsigned long start, unsigned long end,
@@ -1215,8 +1216,11 @@ int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 		/* One window is done first, whatever timers the caller runs. */
 		if (m->interruptible && *reached != start && signal_pending(current))
 			return -EINTR;
+		if (m->dst && ferry_device_is_going(m->dst))
+			return -ENODEV;
 		if (m->ctx && READ_ONCE(m->ctx->closing))
-			return -EINTR;
+			return ferry_device_is_going(m->ctx->fd) ? -ENODEV :
+								   -EINTR;
 		if (m->ctx && !m->impatient) {
 			ret = ferry_mirror_cover(&m->ctx->mirror, *reached, unit);
 			if (ret)

@@ -11,7 +11,9 @@
  * Opening the node creates a context: one device address space bound to the
  * mm of the opener. Calls from another mm (a child after fork, a process that
  * called exec or got the descriptor over a socket) fail with -EPERM. open() fails
- * with -EBUSY when 256 contexts are open on the device.
+ * with -EBUSY when 256 contexts are open on the device. When the device goes away,
+ * all calls but FERRY_IOC_WAIT fail with -ENODEV; what was queued ends with
+ * -ECANCELED.
  *
  * The device obeys the protection of the mappings. It does not know the caller's
  * memory protection keys, and it reaches neither secret memory (memfd_secret) nor
@@ -149,7 +151,7 @@ enum ferry_reason {
  * page that is swapped out cannot be told from one that was never touched by query.
  *
  * Errors: -EINVAL (unaligned, len 0, wrapping, flags, reserved), -EFAULT (bad
- * pointer, or range outside user space), -ENODEV (no device @dst), -EPERM,
+ * pointer, or range outside user space), -ENODEV (no device @dst, or it goes away), -EPERM,
  * -E2BIG, -ENOMEM and -EIO (a device lost data; what was counted is stored),
  * -EINTR, -ESRCH (the address space is exiting).
  */
