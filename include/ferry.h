@@ -33,8 +33,19 @@ const char *ferry_version(void);
 /* What a negative errno of this library means, for people. Never NULL. */
 const char *ferry_strerror(int err);
 
-/* Number of devices on this machine (nodes in /dev); 0 when the driver is not loaded. */
+/*
+ * One more than the highest number of a device (of its node in /dev); 0 when the
+ * driver is not loaded. Devices come and go, so numbers below it may be missing.
+ */
 int ferry_device_count(void);
+
+/*
+ * The number of the first device after number @device, -1 for the first of all;
+ * -ENOENT when there is none. All devices, in order of their numbers:
+ *
+ *	for (int n = ferry_device_next(-1); n >= 0; n = ferry_device_next(n))
+ */
+int ferry_device_next(int device);
 
 /*
  * Open device @device (N of /dev/ferryN). *out is set on success only.

@@ -9,12 +9,23 @@
 
 #include "internal.h"
 
+int ferry_device_next(int device)
+{
+	int n;
+
+	for (n = 0; n < FERRY_MAX_DEVICES; n++) {
+		if (n > device && ferry_sys_exists(n))
+			return n;
+	}
+	return -ENOENT;
+}
+
 int ferry_device_count(void)
 {
-	int n = 0;
+	int n = FERRY_MAX_DEVICES;
 
-	while (n < FERRY_MAX_DEVICES && ferry_sys_exists(n))
-		n++;
+	while (n && !ferry_sys_exists(n - 1))
+		n--;
 	return n;
 }
 

@@ -131,7 +131,7 @@ static const struct {
 	{ EACCES, "no permission to open the device" },
 	{ EPERM, "not the process that opened the device, or no right to look at that process" },
 	{ EPROTO, "the driver speaks another ABI than this library" },
-	{ ENODEV, "no such destination device" },
+	{ ENODEV, "no such device, or it is gone" },
 	{ EINVAL, "bad range, flag or command" },
 	{ EFAULT, "an address is outside the program's memory" },
 	{ E2BIG, "the list is full, or the driver is older than the program" },

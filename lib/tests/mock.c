@@ -648,7 +648,7 @@ static int call_migrate(struct context *c, struct ferry_migrate *req)
 	mock.migrates++;
 	if (bad_range(req->addr, req->len) || req->flags & ~FERRY_MIGRATE_FLAGS)
 		return -EINVAL;
-	if (req->dst < FERRY_RAM || req->dst >= mock.devices)
+	if (req->dst != FERRY_RAM && (req->dst < 0 || !ferry_sys_exists(req->dst)))
 		return -ENODEV;
 	dev = req->dst == FERRY_RAM ? NULL : &devices[req->dst];
 	for (; vpn < end; vpn++, pages++) {
@@ -845,6 +845,11 @@ static void set_up_device(struct device *dev)
 	catch_faults();
 }
 
+bool ferry_sys_exists(int device)
+{
+	return device < mock.devices && !(mock.missing >> device & 1);
+}
+
 static int open_locked(int device)
 {
 	struct context *c = NULL;
@@ -852,7 +857,7 @@ static int open_locked(int device)
 
 	if (mock.open_error)
 		return mock.open_error;
-	if (device >= mock.devices)
+	if (!ferry_sys_exists(device))
 		return -ENOENT;
 	while (i < CONTEXTS && contexts[i])
 		i++;
@@ -907,20 +912,18 @@ int ferry_sys_ioctl(int fd, unsigned long request, void *arg)
 	return err;
 }
 
-bool ferry_sys_exists(int device)
-{
-	return device < mock.devices;
-}
-
 static void __attribute__((constructor)) read_environment(void)
 {
 	const char *n = getenv("FERRY_MOCK_DEVICES");
 	const char *mib = getenv("FERRY_MOCK_VRAM");
+	const char *missing = getenv("FERRY_MOCK_MISSING");
 
 	if (n) {
 		mock.devices = atoi(n);
 		mock.place = true;
 	}
+	if (missing)
+		mock.missing = strtoul(missing, NULL, 0);
 	if (mib)
 		mock.vram = strtoull(mib, NULL, 0) << 20;
 }

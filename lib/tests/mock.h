@@ -12,7 +12,8 @@
 
 /* What a test may set before the call it is about. */
 struct mock {
-	int devices;			/* nodes there are */
+	int devices;			/* one more than the highest node */
+	unsigned int missing;		/* bit N: there is no node N below that */
 	uint64_t vram;			/* bytes of each; set before the first open */
 	uint32_t abi;			/* what INFO answers */
 	int open_error;			/* what opening gives, 0 for success */

@@ -6,6 +6,7 @@
  * ON_NODE, on /dev/ferry0.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -549,6 +550,45 @@ static void test_no_driver(void)
 	EXPECT(ferry_device_count(), FERRY_MAX_DEVICES);
 }
 
+/* Devices come and go, so their numbers have gaps. */
+static void test_gaps(void)
+{
+	struct ferry *f = NULL;
+
+	mock.devices = 0;
+	EXPECT(ferry_device_next(-1), -ENOENT);
+	mock.devices = 2;
+	EXPECT(ferry_device_next(-1), 0);
+	EXPECT(ferry_device_next(0), 1);
+	EXPECT(ferry_device_next(1), -ENOENT);
+
+	mock.devices = 5;
+	mock.missing = 1 << 0 | 1 << 2 | 1 << 3;
+	EXPECT(ferry_device_count(), 5);
+	EXPECT(ferry_device_next(-1), 1);
+	EXPECT(ferry_device_next(1), 4);
+	EXPECT(ferry_device_next(4), -ENOENT);
+	EXPECT(ferry_open(0, &f), -ENOENT);
+	EXPECT(ferry_open(3, &f), -ENOENT);
+	EXPECT(ferry_open(4, &f), 0);
+	EXPECT(ferry_device(f), 4);
+	ferry_close(f);
+
+	/* The highest goes: the count is smaller. */
+	mock.missing |= 1 << 4;
+	EXPECT(ferry_device_count(), 2);
+	mock.missing = ~0U;
+	EXPECT(ferry_device_count(), 0);
+
+	EXPECT(ferry_device_next(INT_MIN), -ENOENT);
+	mock.devices = 1000;
+	mock.missing = 0;
+	EXPECT(ferry_device_next(INT_MIN), 0);
+	EXPECT(ferry_device_next(FERRY_MAX_DEVICES - 2), FERRY_MAX_DEVICES - 1);
+	EXPECT(ferry_device_next(FERRY_MAX_DEVICES - 1), -ENOENT);
+	EXPECT(ferry_device_next(INT_MAX), -ENOENT);
+}
+
 static void test_open_errors(void)
 {
 	struct ferry *f = NULL;
@@ -712,6 +752,7 @@ static const struct {
 	TEST(cxx),
 #ifndef ON_NODE
 	TEST(no_driver),
+	TEST(gaps),
 	TEST(open_errors),
 	TEST(widen),
 	TEST(migrate_signals),

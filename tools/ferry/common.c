@@ -42,16 +42,31 @@ void complain_no_devices(void)
 	complain("no /dev/ferry0: is the driver loaded? try: modprobe ferry");
 }
 
+/* "ferry0", "ferry0, ferry2 and ferry3": the devices there are. */
+static void name_devices(char *text, size_t size, int first)
+{
+	int n = first, next;
+	size_t len;
+
+	len = snprintf(text, size, "ferry%d", n);
+	for (n = ferry_device_next(n); n >= 0 && len < size; n = next) {
+		next = ferry_device_next(n);
+		len += snprintf(text + len, size - len, "%sferry%d",
+				next < 0 ? " and " : ", ", n);
+	}
+}
+
 static void complain_no_device(int n)
 {
-	int count = ferry_device_count();
+	char text[FERRY_MAX_DEVICES * sizeof(", ferry00") + 8];
+	int first = ferry_device_next(-1);
 
-	if (!count)
+	if (first < 0) {
 		complain_no_devices();
-	else if (count == 1)
-		complain("no /dev/ferry%d: this machine has one device, ferry0", n);
-	else
-		complain("no /dev/ferry%d: this machine has ferry0 to ferry%d", n, count - 1);
+		return;
+	}
+	name_devices(text, sizeof(text), first);
+	complain("no /dev/ferry%d: this machine has %s", n, text);
 }
 
 struct ferry *open_device(int n)

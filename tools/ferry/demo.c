@@ -129,11 +129,11 @@ static bool pages_in_use(struct demo *d, uint64_t *used)
 	return true;
 }
 
-static bool open_one(struct demo *d, int n)
+static bool open_one(struct demo *d, int n, int device)
 {
 	int err;
 
-	d->f[n] = open_device(d->options.device + n);
+	d->f[n] = open_device(device);
 	if (!d->f[n])
 		return false;
 	err = ferry_get_info(d->f[n], &d->info[n]);
@@ -146,14 +146,11 @@ static bool open_one(struct demo *d, int n)
 /* The device asked for, and the one after it if there is one. */
 static bool open_devices(struct demo *d)
 {
-	int second = d->options.device + 1;
+	int second = ferry_device_next(d->options.device);
 
-	d->devices = second < ferry_device_count() ? 2 : 1;
-	for (int n = 0; n < d->devices; n++) {
-		if (!open_one(d, n))
-			return false;
-	}
-	return true;
+	d->devices = second < 0 ? 1 : 2;
+	return open_one(d, 0, d->options.device) &&
+	       (second < 0 || open_one(d, 1, second));
 }
 
 static void close_devices(struct demo *d)
@@ -272,6 +269,8 @@ static bool step_exit(struct demo *d)
 
 static void introduce(const struct demo *d)
 {
+	unsigned int letters = 0;
+
 	say(d, "ferry demo: %s of malloc memory, filled with %s",
 	    size_text(d->options.size).s, d->options.file);
 	for (int n = 0; n < d->devices; n++)
@@ -281,7 +280,9 @@ static void introduce(const struct demo *d)
 	if (d->options.json)
 		return;
 	printf("   A letter is 1 MiB: ");
-	picture_legend(stdout, d->options.device + d->devices, on_terminal());
+	for (int n = 0; n < d->devices; n++)
+		letters |= 1U << d->info[n].device;
+	picture_legend(stdout, letters, on_terminal());
 }
 
 static bool set_up(struct demo *d)

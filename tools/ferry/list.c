@@ -102,18 +102,18 @@ static int run_list(const struct command *cmd, int argc, char **argv)
 {
 	struct options o = { 0 };
 	json_t *all = json_array();
-	int count = ferry_device_count();
-	int status = count ? STATUS_OK : STATUS_FAILED;
+	int first = ferry_device_next(-1);
+	int status = first >= 0 ? STATUS_OK : STATUS_FAILED;
 
 	parse_arguments(cmd, argc, argv, &o);
-	if (!count)
+	if (first < 0)
 		complain_no_devices();
 	else if (!o.json)
 		printf("%-8s %-9s %10s %10s %6s\n", "DEVICE", "KIND", "SIZE", "FREE", "USED");
-	for (int i = 0; i < count; i++) {
+	for (int n = first; n >= 0; n = ferry_device_next(n)) {
 		struct ferry_info info;
 
-		if (!get_info(i, &info))
+		if (!get_info(n, &info))
 			status = STATUS_FAILED;
 		else if (o.json)
 			json_array_append_new(all, info_json(&info));
@@ -136,9 +136,18 @@ const struct command list_command = {
 
 /* ---- info ------------------------------------------------------------ */
 
+static unsigned int count_devices(void)
+{
+	unsigned int count = 0;
+
+	for (int n = ferry_device_next(-1); n >= 0; n = ferry_device_next(n))
+		count++;
+	return count;
+}
+
 static void print_info(const struct ferry_info *info)
 {
-	printf("device        /dev/ferry%u (of %u)\n", info->device, info->devices);
+	printf("device        /dev/ferry%u (of %u)\n", info->device, count_devices());
 	printf("kind          %s\n", ferry_kind_name(info->kind));
 	printf("size          %s\n", size_text(info->vram_bytes).s);
 	printf("free          %s\n", size_text(info->free_bytes).s);

@@ -324,6 +324,16 @@ static int map_range(struct map *m)
 	return map_area(m, &a);
 }
 
+/* A bit for each device. */
+static unsigned int devices_there(void)
+{
+	unsigned int bits = 0;
+
+	for (int n = ferry_device_next(-1); n >= 0; n = ferry_device_next(n))
+		bits |= 1U << n;
+	return bits;
+}
+
 static int print_sum(struct map *m)
 {
 	if (m->options->json)
@@ -337,7 +347,7 @@ static int print_sum(struct map *m)
 		printf("total");
 		print_tally(m, &m->total);
 	}
-	picture_legend(stdout, ferry_device_count(), on_terminal());
+	picture_legend(stdout, devices_there(), on_terminal());
 	if (m->left_out)
 		complain("left out %u mappings larger than %s: name a part of them as ADDR LEN",
 			 m->left_out, size_text(LARGEST_VMA).s);

@@ -208,10 +208,12 @@ static void legend_entry(FILE *to, char letter, bool colour, const char *meaning
 	fprintf(to, " %s   ", meaning);
 }
 
-void picture_legend(FILE *to, int devices, bool colour)
+void picture_legend(FILE *to, unsigned int devices, bool colour)
 {
 	legend_entry(to, 'R', colour, "RAM");
-	for (int n = 0; n < devices && n < FERRY_MAX_DEVICES; n++) {
+	for (int n = 0; n < FERRY_MAX_DEVICES; n++) {
+		if (!(devices >> n & 1))
+			continue;
 		print_letters(to, &small_letters[n], 1, colour);
 		fputc(' ', to);
 		print_letters(to, &huge_letters[n], 1, colour);

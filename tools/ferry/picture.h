@@ -53,7 +53,7 @@ void picture_free(struct picture *p);
 /* Rows of at most 64 cells, each after @indent; in colour if @colour. */
 void picture_print(FILE *to, const struct picture *p, const char *indent, bool colour);
 /* What the letters of the picture mean. */
-void picture_legend(FILE *to, int devices, bool colour);
+void picture_legend(FILE *to, unsigned int devices, bool colour);
 
 enum place place_of(const struct ferry_residency *page);
 /* Pages on device @n, in frames of any size. */

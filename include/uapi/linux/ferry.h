@@ -57,7 +57,8 @@ enum ferry_kind {
  * @abi: out: FERRY_ABI_VERSION of the driver
  * @device: out: index of this device (N of /dev/ferryN)
  * @kind: out: enum ferry_kind
- * @devices: out: number of devices on this machine
+ * @devices: out: one more than the highest number of a device; numbers below it
+ *	may be missing, since devices come and go
  * @vram_bytes: out: capacity in bytes; fixed
  * @free_bytes: out: bytes in free frames now
  * @page_size: out: size of the smallest frame in bytes
