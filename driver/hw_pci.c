@@ -19,9 +19,8 @@
 #include <linux/slab.h>
 #include "ferry.h"
 
+#define FERRY_IVSHMEM		0x1110
 #define FERRY_IVSHMEM_BAR	2
-/* driver_data of the device that the driver knows; of others it is 0. */
-#define FERRY_IVSHMEM		1
 
 /**
  * struct ferry_pci - a PCI device
@@ -106,6 +105,16 @@ static bool ferry_pci_bar_fits(struct pci_dev *pdev, int bar)
 	       IS_ALIGNED(pci_resource_start(pdev, bar) | len, FERRY_BLOCK_BYTES);
 }
 
+/*
+ * The device that the driver knows. Not told by driver_data: new_id accepts only
+ * numbers that the table has, and 0 is what people leave out.
+ */
+static bool ferry_pci_is_ivshmem(const struct pci_dev *pdev)
+{
+	return pdev->vendor == PCI_VENDOR_ID_REDHAT_QUMRANET &&
+	       pdev->device == FERRY_IVSHMEM;
+}
+
 /* The BAR that is the VRAM, or -ENODEV. */
 static int ferry_pci_pick_bar(struct pci_dev *pdev, bool ivshmem)
 {
@@ -145,7 +154,7 @@ static int ferry_pci_add(struct ferry_pci *p)
 
 static int ferry_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	bool ivshmem = id->driver_data == FERRY_IVSHMEM;
+	bool ivshmem = ferry_pci_is_ivshmem(pdev);
 	struct ferry_pci *p;
 	int ret;
 
@@ -195,11 +204,8 @@ static void ferry_pci_remove(struct pci_dev *pdev)
 }
 
 static const struct pci_device_id ferry_pci_ids[] = {
-	{
-		PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, 0x1110),
-		.driver_data = FERRY_IVSHMEM,
-	},
-	{ }
+	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, FERRY_IVSHMEM) },
+	{}
 };
 MODULE_DEVICE_TABLE(pci, ferry_pci_ids);
 
