@@ -118,7 +118,11 @@ static int ferry_context_open(struct ferry_device *fd, struct file *file)
 	INIT_LIST_HEAD(&ctx->advice);
 	mutex_init(&ctx->advice_lock);
 	ctx->fm = ferry_mm_get(current->mm);
-	if (!ctx->fm)
+	ret = PTR_ERR_OR_ZERO(ctx->fm);
+	/* A signal is pending: the program sees nothing of it but its handler. */
+	if (ret == -EINTR)
+		ret = -ERESTARTNOINTR;
+	if (ret)
 		goto free;
 	ret = ferry_engine_init(ctx);
 	if (ret)

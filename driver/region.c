@@ -32,17 +32,19 @@ static LIST_HEAD(ferry_mms);
 static struct ferry_mm *ferry_mm_make(struct mm_struct *mm)
 {
 	struct ferry_mm *fm = kzalloc_obj(*fm, GFP_KERNEL_ACCOUNT);
+	int ret;
 
 	if (!fm)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	refcount_set(&fm->ref, 1);
 	atomic_set(&fm->contexts, 0);
 	mmgrab(mm);
 	fm->mm = mm;
-	if (ferry_guard_init(fm)) {
+	ret = ferry_guard_init(fm);
+	if (ret) {
 		mmdrop(mm);
 		kfree(fm);
-		return NULL;
+		return ERR_PTR(ret);
 	}
 	return fm;
 }
@@ -52,7 +54,8 @@ static struct ferry_mm *ferry_mm_make(struct mm_struct *mm)
  * @mm: the caller's own address space
  *
  * Context: may sleep; takes the mmap lock for writing.
- * Return: the record with a reference more, or NULL without memory.
+ * Return: the record with a reference more, -ENOMEM, or -EINTR when a signal is
+ * pending.
  */
 struct ferry_mm *ferry_mm_get(struct mm_struct *mm)
 {
@@ -64,7 +67,7 @@ struct ferry_mm *ferry_mm_get(struct mm_struct *mm)
 			goto out;
 	}
 	fm = ferry_mm_make(mm);
-	if (fm)
+	if (!IS_ERR(fm))
 		list_add(&fm->node, &ferry_mms);
 out:
 	mutex_unlock(&ferry_mms_lock);
