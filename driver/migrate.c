@@ -255,6 +255,19 @@ static bool ferry_wanted(struct ferry_migration *m, struct page *page)
 }
 
 /*
+ * Whether somebody uses a coherent page by its struct page. The core lets one
+ * reference too many pass, which ZONE_DEVICE pages had once. The page is unmapped, so
+ * ours is the only one that is expected, and nobody finds it to take another.
+ */
+static bool ferry_in_use(struct page *page)
+{
+	struct ferry_device *fd = ferry_page_device(page);
+
+	return fd && fd->kind == FERRY_KIND_COHERENT &&
+	       folio_ref_count(page_folio(page)) > 1;
+}
+
+/*
  * Why a collected entry must not go to the device, or FERRY_WHY_UNKNOWN when it
  * may.
  */
@@ -273,6 +286,8 @@ static u8 ferry_keep_off_device(struct ferry_migration *m, unsigned long src)
 		return ferry_why_file(m->args.vma);
 	if (ferry_page_device(page) == m->dst)
 		return FERRY_REASON_RESIDENT;
+	if (ferry_in_use(page))
+		return FERRY_REASON_PINNED;
 	/* KSM compares the pages of its stable tree with the CPU. */
 	if (folio_test_ksm(folio))
 		return FERRY_REASON_KSM;
@@ -526,6 +541,8 @@ static unsigned long ferry_allocate_in_ram(struct ferry_migration *m)
 			ferry_why(m, i, step, FERRY_REASON_EMPTY);
 		else if (!ferry_wanted(m, page))
 			ferry_why(m, i, step, FERRY_WHY_IGNORE);
+		else if (ferry_in_use(page))
+			ferry_why(m, i, step, FERRY_REASON_PINNED);
 		else if (step > 1)
 			pages += ferry_allocate_home(m, i, step);
 		else
