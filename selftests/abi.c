@@ -147,7 +147,7 @@ TEST_F(kind, first_version)
 /* A program of 32 bits does a round trip; see abi32.c. */
 TEST_F(kind, caller_of_32_bits)
 {
-	char self_path[512], path[520], dev[8];
+	char self_path[512], path[520], dev[8], mib[16];
 	pid_t child;
 	ssize_t n;
 	int code;
@@ -159,9 +159,10 @@ TEST_F(kind, caller_of_32_bits)
 	if (access(path, X_OK))
 		SKIP(return, "the compiler made no 32-bit program");
 	snprintf(dev, sizeof(dev), "%d", self->dev);
+	snprintf(mib, sizeof(mib), "%lu", self->vram / FT_MIB);
 	child = ft_fork();
 	if (!child) {
-		execl(path, "abi32", ft_node(self->dev), dev, NULL);
+		execl(path, "abi32", ft_node(self->dev), dev, mib, NULL);
 		_exit(126);
 	}
 	code = ft_reap(child);

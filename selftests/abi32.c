@@ -65,7 +65,7 @@ static __u32 word(unsigned int addr)
 
 static struct ferry_residency where[PAGES];
 
-static void run(const char *node, int dev)
+static void run(const char *node, int dev, unsigned int mib)
 {
 	struct ferry_info info = { .size = sizeof(info) };
 	struct ferry_migrate m = { .size = sizeof(m), .dst = dev };
@@ -85,7 +85,7 @@ static void run(const char *node, int dev)
 	CHECK(2, sizeof(void *) == 4);
 	CHECK(3, !ioc(fd, FERRY_IOC_INFO, &info));
 	CHECK(4, info.abi == FERRY_ABI_VERSION && (int)info.device == dev);
-	CHECK(5, info.vram_bytes == 64ULL << 20);
+	CHECK(5, info.vram_bytes == (__u64)mib << 20);
 
 	addr = call(__NR_mmap2, 0, LEN, 3, 0x22, -1, 0);
 	CHECK(6, (unsigned long)addr < 0xfffff000UL);
@@ -147,14 +147,23 @@ static void run(const char *node, int dev)
 		CHECK(61, p[i] == word(addr + i * 4));
 }
 
+static unsigned int number(const char *text)
+{
+	unsigned int n = 0;
+
+	while (*text)
+		n = n * 10 + *text++ - '0';
+	return n;
+}
+
 /* The stack at entry: argc, argv[0], ... */
 __attribute__((used)) static void start(long *sp)
 {
 	const char **argv = (const char **)(sp + 1);
 
-	if (sp[0] != 3)
+	if (sp[0] != 4)
 		leave(99);
-	run(argv[1], argv[2][0] - '0');
+	run(argv[1], number(argv[2]), number(argv[3]));
 	leave(0);
 }
 

@@ -775,7 +775,8 @@ TEST_F(kind, struct_on_device)
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		memset(room, 0, FT_PAGE);
 		good_call(self, i, room, p, calls[i].size);
-		ASSERT_MOVES(room, FT_PAGE, self->dev);
+		ft_move(self->f, room, FT_PAGE, self->dev);
+		ASSERT_WHERE(room, FT_PAGE, self->dev);
 		ASSERT_EQ(0, ft_ioctl(self->fd, calls[i].cmd, room))
 			TH_LOG("%s", calls[i].name);
 	}

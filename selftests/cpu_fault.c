@@ -18,6 +18,48 @@
 
 #define LEN	FT_HUGE
 
+/*
+ * Coherent memory: the CPU's page table points at the device's memory, reads
+ * and writes go there without a fault, and the engine sees them at once.
+ */
+static void check_in_place(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(kind) *self, char *p)
+{
+	uint64_t pfn[2], used;
+	size_t i;
+
+	ft_fill(p, LEN, 1);
+	pfn[0] = ft_pfn(p);
+	ASSERT_MOVES(p, LEN, self->dev);
+	ASSERT_TRUE(ft_present(p));
+	pfn[1] = ft_pfn(p);
+	ASSERT_NE(pfn[0], pfn[1]);
+	ASSERT_EQ(ft_pages(LEN),
+		  ft_count_flags(self->f, p, LEN, FERRY_PAGE_PRESENT |
+				 FERRY_PAGE_MIRRORED));
+	used = ft_used(self->f);
+
+	ASSERT_DATA(p, LEN, 1);
+	ft_fill(p, LEN, 2);
+	ASSERT_DEV_DATA(p, LEN, 2);
+	for (i = 0; i < LEN; i += FT_PAGE) {
+		struct ferry_cmd c = {
+			.op = FERRY_OP_ADD64,
+			.dst = (uintptr_t)p + i,
+			.arg0 = 1,
+		};
+
+		*(volatile uint64_t *)(p + i) = i;
+		ASSERT_EQ(0, ft_run(self->fd, &c, 1, NULL, NULL));
+		ASSERT_EQ(i + 1, *(volatile uint64_t *)(p + i));
+	}
+	ASSERT_WHERE(p, LEN, self->dev);
+	ASSERT_EQ(pfn[1], ft_pfn(p));
+	ASSERT_EQ(used, ft_used(self->f));
+	ASSERT_EQ(0, ft_counter(self->f, FERRY_C_CPU_FAULTS));
+	ASSERT_EQ(0, ft_counter(self->f, FERRY_C_CPU_FAULT_PAGES));
+}
+
 TEST_F(kind, window)
 {
 	const size_t place[] = { 0, 1, 5, 17, 100, 255, 511 };
@@ -25,7 +67,10 @@ TEST_F(kind, window)
 	char *p = ft_map(LEN);
 	size_t i;
 
-	FT_PRIVATE_ONLY();
+	if (FT_IN_PLACE) {
+		check_in_place(_metadata, self, p);
+		return;
+	}
 	ASSERT_EQ(64 << 10, self->window);
 	for (i = 0; i < ARRAY_SIZE(place) * 2; i++) {
 		size_t at = place[i / 2] * FT_PAGE + ft_below(FT_PAGE);
@@ -66,13 +111,18 @@ TEST_F(kind, window_edges)
 	char *p = ft_map(LEN);
 	size_t w = self->window;
 
-	FT_PRIVATE_ONLY();
 	ft_fill(p, LEN, 1);
 	/* A VMA of three pages across a border of windows. */
 	ASSERT_EQ(0, mprotect(p + w - FT_PAGE, 3 * FT_PAGE, PROT_READ));
 	ASSERT_MOVES(p, LEN, self->dev);
 
 	ASSERT_DATA(p + w - FT_PAGE, FT_PAGE, 1);
+	if (FT_IN_PLACE) {
+		/* There is no window: nothing came, and the VMA is as it was. */
+		ASSERT_WHERE(p, LEN, self->dev);
+		ASSERT_DATA(p, LEN, 1);
+		return;
+	}
 	ASSERT_EQ(1, ft_count(self->f, p, LEN, FERRY_RAM));
 	ASSERT_EQ(FERRY_RAM, ft_where(self->f, p + w - FT_PAGE));
 	ASSERT_DATA(p + w, FT_PAGE, 1);
@@ -91,7 +141,6 @@ TEST_F(kind, window_with_holes)
 	size_t i, n = ft_pages(self->window);
 	uint64_t pfn;
 
-	FT_PRIVATE_ONLY();
 	for (i = 0; i < n; i += 2)
 		ft_fill(p + i * FT_PAGE, FT_PAGE, 2);
 	ft_move_flags(self->f, p, self->window, self->dev,
@@ -101,7 +150,10 @@ TEST_F(kind, window_with_holes)
 	ASSERT_EQ(n / 2, ft_count(self->f, p, self->window, self->dev));
 
 	ASSERT_DATA(p + 2 * FT_PAGE, FT_PAGE, 2);
-	ASSERT_EQ(n / 2 + 1, ft_count(self->f, p, self->window, FERRY_RAM));
+	ASSERT_EQ(FT_IN_PLACE ? 1 : n / 2 + 1,
+		  ft_count(self->f, p, self->window, FERRY_RAM));
+	ASSERT_EQ(FT_IN_PLACE ? n / 2 : 0,
+		  ft_count(self->f, p, self->window, self->dev));
 	ASSERT_EQ(n / 2 - 1, ft_count(self->f, p, self->window,
 				      FERRY_NOWHERE));
 	ASSERT_EQ(pfn, ft_pfn(p + FT_PAGE));
@@ -116,16 +168,16 @@ TEST_F(kind, huge)
 	char *p = ft_map_huge(2 * LEN);
 	size_t home;
 
-	FT_PRIVATE_ONLY();
 	ft_fill(p, 2 * LEN, 3);
-	ASSERT_MOVES(p, 2 * LEN, self->dev);
-	ASSERT_EQ(ft_pages(2 * LEN), ft_count_huge(self->f, p, 2 * LEN,
-						   self->dev));
+	ASSERT_MOVES_HUGE(p, 2 * LEN, self->dev);
+	ASSERT_EQ(FT_HAS_HUGE ? ft_pages(2 * LEN) : 0,
+		  ft_count_huge(self->f, p, 2 * LEN, self->dev));
 	ASSERT_DATA(p + 300 * FT_PAGE, FT_PAGE, 3);
 	home = ft_count(self->f, p, LEN, FERRY_RAM);
-	ASSERT_TRUE(home == ft_pages(LEN) || home == ft_pages(self->window))
+	ASSERT_TRUE(FT_IN_PLACE ? !home :
+		    home == ft_pages(LEN) || home == ft_pages(self->window))
 		TH_LOG("%zu pages came home", home);
-	ASSERT_EQ(FERRY_RAM, ft_where(self->f, p + 300 * FT_PAGE));
+	ASSERT_EQ(FT_TOUCHED, ft_where(self->f, p + 300 * FT_PAGE));
 	ASSERT_WHERE(p + LEN, LEN, self->dev);
 	ASSERT_DATA(p, 2 * LEN, 3);
 }
@@ -149,8 +201,9 @@ TEST_F(kind, system_calls)
 		ASSERT_MOVES(p, LEN, self->dev);
 		ASSERT_EQ(LEN, pwrite(fd, p, LEN, 0));
 		ft_fill(p, LEN, 5);
-		ASSERT_MOVES(p, LEN, self->dev);
+		ASSERT_MOVES_BACK(p, LEN);
 		ASSERT_EQ(LEN, pread(fd, p, LEN, 0));
+		ASSERT_WHERE(p, LEN, FT_TOUCHED);
 		ASSERT_DATA(p, LEN, 4);
 	}
 }
@@ -180,8 +233,7 @@ TEST_F(kind, from_another_process)
 	struct ft_turn go;
 
 	ft_turn_init(&go);
-	FOR_BOTH_SIZES(7) {
-		ASSERT_MOVES(p, LEN, self->dev);
+	FOR_BOTH_SIZES(1) {
 		child = ft_fork();
 		if (!child) {
 			char path[64];
@@ -189,6 +241,7 @@ TEST_F(kind, from_another_process)
 
 			/* Not the copy of fork: the owner's own page. */
 			ft_turn_take(&go);
+			ASSERT_EQ(LEN, ft_check(p, LEN, 1));
 			local = (struct iovec){ q, LEN / 2 };
 			remote = (struct iovec){ p, LEN / 2 };
 			ASSERT_EQ(LEN / 2, process_vm_readv(owner, &local, 1,
@@ -212,14 +265,18 @@ TEST_F(kind, from_another_process)
 						  FT_PAGE));
 			_exit(0);
 		}
+		/* Written after the fork, so that nobody shares them. */
+		ft_fill(p, LEN, 7);
+		ASSERT_MOVES(p, LEN, self->dev);
 		ft_turn_give(&go);
 		ASSERT_EQ(0, ft_reap(child));
+		ASSERT_WHERE(p, LEN, FT_TOUCHED);
 		ASSERT_EQ(0x33, p[0]);
 		ASSERT_EQ(0, memcmp(p, p + 1, FT_PAGE - 1));
 		ASSERT_EQ(0, memcmp(p, p + LEN - FT_PAGE, FT_PAGE));
 		ASSERT_DATA(p + FT_PAGE, LEN - 2 * FT_PAGE, 7);
 		/* And the engine sees what the other process wrote. */
-		ASSERT_MOVES(p, LEN, self->dev);
+		ASSERT_MOVES_BACK(p, LEN);
 		ASSERT_EQ(ft_crc32c(p + LEN - FT_PAGE, FT_PAGE),
 			  ft_dev_crc32c(self->fd, p, FT_PAGE));
 	}
@@ -352,7 +409,7 @@ TEST_F(kind, placement_calls)
 		syscall(SYS_mbind, p, LEN, 2 /* BIND */, &(unsigned long){ 1 },
 			64, 2 /* MOVE */);
 		ASSERT_DATA(p, LEN, 10);
-		ASSERT_MOVES(p, LEN, self->dev);
+		ASSERT_MOVES_BACK(p, LEN);
 		ASSERT_DATA(p, LEN, 10);
 	}
 }
@@ -415,6 +472,7 @@ TEST_F(kind, core_dump)
 struct crowd {
 	struct ferry *f;
 	int dev;
+	bool in_place;
 	char *p;
 	size_t len;
 	bool stop;
@@ -479,7 +537,10 @@ static void run_crowd(struct __test_metadata *_metadata, struct crowd *c,
 	for (i = 0; i < rounds; i++) {
 		size_t from = ft_below(ft_pages(c->len)) * FT_PAGE;
 
-		if (i % 4)
+		/* What is used in place comes home only by a call. */
+		if (c->in_place && i & 1)
+			ft_move(c->f, c->p, c->len, FERRY_RAM);
+		else if (i % 4)
 			ft_move(c->f, c->p, c->len, c->dev);
 		else
 			ft_move(c->f, c->p + from, c->len - from, c->dev);
@@ -516,10 +577,11 @@ TEST_F(kind, eight_touch_what_a_ninth_moves)
 	struct crowd c = {
 		.f = self->f,
 		.dev = self->dev,
+		.in_place = FT_IN_PLACE,
 		.len = LEN,
 	};
 
-	run_crowd(_metadata, &c, false, ft_loops(30));
+	run_crowd(_metadata, &c, false, FT_ROUNDS(30));
 }
 
 TEST_F(kind, eight_touch_huge)
@@ -527,10 +589,11 @@ TEST_F(kind, eight_touch_huge)
 	struct crowd c = {
 		.f = self->f,
 		.dev = self->dev,
+		.in_place = FT_IN_PLACE,
 		.len = 2 * LEN,
 	};
 
-	run_crowd(_metadata, &c, true, ft_loops(20));
+	run_crowd(_metadata, &c, true, FT_ROUNDS(20));
 }
 
 struct herd {
@@ -592,7 +655,9 @@ TEST_F(kind, same_block_at_once)
 						    stampede, &beast[id]));
 		}
 		for (unsigned int round = 0; round < h.rounds; round++) {
-			ft_move(self->f, h.p, FT_HUGE, self->dev);
+			ft_move(self->f, h.p, FT_HUGE,
+				FT_IN_PLACE && round & 1 ? FERRY_RAM :
+							   self->dev);
 			pthread_barrier_wait(&h.start);
 			pthread_barrier_wait(&h.end);
 		}

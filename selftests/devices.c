@@ -28,12 +28,12 @@ TEST_F(kind, device_to_device)
 		bytes = ft_counter(other, FERRY_C_BYTES_PEER);
 		m = ft_move(self->f, p, LEN, self->peer);
 		ASSERT_EQ(ft_pages(LEN), m.moved);
-		ASSERT_EQ(huge ? 2 : 0, m.huge);
+		ASSERT_EQ(huge && FT_HAS_HUGE ? 2 : 0, m.huge);
 		ASSERT_EQ(peer + ft_pages(LEN),
 			  ft_counter(other, FERRY_C_PEER_PAGES));
 		ASSERT_EQ(bytes + LEN, ft_counter(other, FERRY_C_BYTES_PEER));
 		ASSERT_WHERE(p, LEN, self->peer);
-		ASSERT_EQ(huge ? ft_pages(LEN) : 0,
+		ASSERT_EQ(huge && FT_HAS_HUGE ? ft_pages(LEN) : 0,
 			  ft_count_huge(self->f, p, LEN, self->peer));
 		ASSERT_EQ(self->used + ft_pages(LEN), ft_used_all());
 
@@ -45,6 +45,88 @@ TEST_F(kind, device_to_device)
 		ASSERT_MOVES(p, LEN, self->peer);
 		ASSERT_MOVES(p, LEN, FERRY_RAM);
 		ASSERT_DATA(p, LEN, 1);
+		ft_unmap(p, LEN);
+	}
+	ferry_close(other);
+}
+
+/* A device of the other kind. */
+static int other_kind(enum ferry_kind kind)
+{
+	int dev;
+
+	if (!ft_devices(kind == FERRY_KIND_PRIVATE ? FERRY_KIND_COHERENT :
+						     FERRY_KIND_PRIVATE,
+			&dev, 1))
+		ft_fatal("no device of the other kind");
+	return dev;
+}
+
+/*
+ * Between kinds there is no stop in RAM either. Frames of 2 MiB are split when
+ * they get to coherent memory, and do not grow together again.
+ */
+TEST_F(kind, other_kind)
+{
+	const int far = other_kind(variant->kind);
+	const int place[] = { far, self->dev, far, self->dev };
+	uint64_t used, split[2], faults;
+	struct ferry_moved m;
+	struct ferry *other;
+	size_t i;
+	char *p;
+	int huge;
+
+	ASSERT_EQ(0, ferry_open(far, &other));
+	for (huge = 0; huge < 2; huge++) {
+		p = ft_map_kind(LEN, huge);
+		ft_fill(p, LEN, 10);
+		ASSERT_MOVES(p, LEN, self->dev);
+		used = ft_used_all();
+		split[0] = ft_counter(self->f, FERRY_C_SPLIT_HUGE);
+		split[1] = ft_counter(other, FERRY_C_SPLIT_HUGE);
+		for (i = 0; i < ARRAY_SIZE(place); i++) {
+			struct ferry *to = place[i] == far ? other : self->f;
+			uint64_t pages = ft_counter(to, FERRY_C_PEER_PAGES);
+			uint64_t bytes = ft_counter(to, FERRY_C_BYTES_PEER);
+
+			m = ft_move(self->f, p, LEN, place[i]);
+			ASSERT_EQ(ft_pages(LEN), m.moved)
+				ft_print_reasons(&m);
+			ASSERT_EQ(0, m.huge);
+			ASSERT_WHERE(p, LEN, place[i]);
+			ASSERT_EQ(0, ft_count_huge(self->f, p, LEN, place[i]));
+			ASSERT_EQ(used, ft_used_all());
+			ASSERT_EQ(pages + ft_pages(LEN),
+				  ft_counter(to, FERRY_C_PEER_PAGES));
+			ASSERT_EQ(bytes + LEN,
+				  ft_counter(to, FERRY_C_BYTES_PEER));
+			ASSERT_EQ(ft_crc_of(p, LEN, 10),
+				  ft_dev_crc32c(ferry_fd(to), p, LEN));
+			ASSERT_WHERE(p, LEN, place[i]);
+		}
+		/* Counted by the device that had it, and by the one that has not. */
+		if (huge && FT_HAS_HUGE) {
+			split[0] += LEN / FT_HUGE;
+			split[1] += LEN / FT_HUGE;
+		}
+		ASSERT_EQ(split[0], ft_counter(self->f, FERRY_C_SPLIT_HUGE));
+		ASSERT_EQ(split[1], ft_counter(other, FERRY_C_SPLIT_HUGE));
+		/* Each engine reaches what the other device has. */
+		ASSERT_EQ(ft_crc_of(p, LEN, 10),
+			  ft_dev_crc32c(ferry_fd(other), p, LEN));
+		ASSERT_DEV_DATA(p, LEN, 10);
+		/* Where the CPU uses it in place, its writes go along. */
+		faults = ft_coherent_faults();
+		ft_fill(p, LEN / 2, 11);
+		ft_move(self->f, p, LEN, far);
+		ft_fill(p + LEN / 4, LEN / 4, 12);
+		ft_move(self->f, p, LEN, self->dev);
+		ASSERT_WHERE(p, LEN, self->dev);
+		ASSERT_DATA(p, LEN / 4, 11);
+		ASSERT_DATA(p + LEN / 4, LEN / 4, 12);
+		ASSERT_DATA(p + LEN / 2, LEN / 2, 10);
+		ASSERT_EQ(faults, ft_coherent_faults());
 		ft_unmap(p, LEN);
 	}
 	ferry_close(other);
@@ -161,22 +243,23 @@ static void *pull(void *arg)
 	return NULL;
 }
 
-TEST_F(kind, both_pull)
+static void pull_from_both(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(kind) *self, int other,
+			   unsigned long rounds)
 {
 	pthread_t thread[2];
 	struct adder a[2];
 	char *p;
 	int i, huge;
 
-	FT_NEED_PEER();
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(LEN, huge);
 		ft_fill(p, LEN, 5);
 		for (i = 0; i < 2; i++) {
 			a[i] = (struct adder) {
-				.fd = i ? self->peer : self->dev,
+				.fd = i ? other : self->dev,
 				.p = (uint64_t *)p,
-				.n = ft_loops(30),
+				.n = rounds,
 			};
 			ASSERT_EQ(0, pthread_create(&thread[i], NULL, pull,
 						    &a[i]));
@@ -188,6 +271,18 @@ TEST_F(kind, both_pull)
 		ASSERT_DATA(p, LEN, 5);
 		ft_unmap(p, LEN);
 	}
+}
+
+TEST_F(kind, both_pull)
+{
+	FT_NEED_PEER();
+	pull_from_both(_metadata, self, self->peer, FT_ROUNDS(30));
+}
+
+TEST_F(kind, both_kinds_pull)
+{
+	pull_from_both(_metadata, self, other_kind(variant->kind),
+		       FT_ROUNDS(10));
 }
 
 /* Several contexts of one process on one device: the same address space. */
@@ -248,7 +343,10 @@ TEST_F(kind, processes)
 		ASSERT_EQ((void *)0x600000000000UL, p);
 		for (i = 0; i < ft_loops(6); i++) {
 			ft_fill(p, LEN, 8 + c);
-			ASSERT_EQ(ft_pages(LEN), ft_moved(f, p, LEN,
+			/* Where the CPU uses it in place, it stays there. */
+			ASSERT_EQ(i && FT_IN_PLACE ? 0 : ft_pages(LEN),
+				  ft_moved(f, p, LEN, self->dev));
+			ASSERT_EQ(ft_pages(LEN), ft_count(f, p, LEN,
 							  self->dev));
 			ASSERT_EQ(ft_crc_of(p, LEN, 8 + c),
 				  ft_dev_crc32c(ferry_fd(f), p, LEN));

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #define LEN	(512 * FT_PAGE)
@@ -1059,6 +1060,120 @@ static void *keep_moving(void *arg)
 	return NULL;
 }
 
+/*
+ * The CPU's atomics and the engine's at the same words, while the page moves or
+ * stays: each of them is one step, wherever the page is.
+ */
+struct counting {
+	struct ferry *f;
+	int dev;
+	uint64_t *p;
+	unsigned long n;
+	bool stop;
+};
+
+static void *count_by_cpu(void *arg)
+{
+	struct counting *c = arg;
+	unsigned long i;
+
+	for (i = 0; i < c->n; i++) {
+		uint64_t was = __atomic_load_n(&c->p[8], __ATOMIC_RELAXED);
+
+		__atomic_fetch_add(&c->p[0], 1, __ATOMIC_SEQ_CST);
+		while (!__atomic_compare_exchange_n(&c->p[8], &was, was + 1,
+						    false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_RELAXED))
+			;
+		if (i % 64 == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void *move_meanwhile(void *arg)
+{
+	struct counting *c = arg;
+
+	while (!__atomic_load_n(&c->stop, __ATOMIC_ACQUIRE)) {
+		ft_move(c->f, c->p, FT_PAGE, c->dev);
+		ft_sleep_ns(1000000);
+		ft_move(c->f, c->p, FT_PAGE, FERRY_RAM);
+	}
+	return NULL;
+}
+
+/* Add @n to both words by the engine; the second by compare and swap. */
+static void count_by_engine(struct __test_metadata *_metadata, int fd,
+			    uint64_t *p, unsigned long n)
+{
+	struct ferry_cmd add = {
+		.op = FERRY_OP_ADD64,
+		.dst = (uintptr_t)&p[0],
+		.arg0 = 1,
+	};
+	uint64_t was;
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(0, ft_run(fd, &add, 1, NULL, NULL));
+		for (;;) {
+			struct ferry_cmd cas = {
+				.op = FERRY_OP_CAS64,
+				.dst = (uintptr_t)&p[8],
+			};
+
+			cas.arg0 = __atomic_load_n(&p[8], __ATOMIC_RELAXED);
+			cas.arg1 = cas.arg0 + 1;
+			ASSERT_EQ(0, ft_run(fd, &cas, 1, &was, NULL));
+			if (was == cas.arg0)
+				break;
+		}
+	}
+}
+
+TEST_F(kind, atomics_of_both)
+{
+	const unsigned long mine = ft_loops(100), theirs = ft_loops(20000);
+	struct counting c = {
+		.f = self->f,
+		.dev = self->dev,
+		.p = ft_map(FT_PAGE),
+	};
+	pthread_t thread[3];
+	uint64_t used;
+	int moving, i;
+
+	/* Lying still where the engine takes it, then to and fro. */
+	for (moving = 0; moving < 2; moving++) {
+		memset(c.p, 0, FT_PAGE);
+		ft_move(self->f, c.p, FT_PAGE, self->dev);
+		used = ft_coherent_faults();
+		c.n = theirs;
+		c.stop = false;
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL,
+						    count_by_cpu, &c));
+		}
+		if (moving) {
+			ASSERT_EQ(0, pthread_create(&thread[2], NULL,
+						    move_meanwhile, &c));
+		}
+		count_by_engine(_metadata, self->fd, c.p, mine);
+		ASSERT_EQ(0, pthread_join(thread[0], NULL));
+		ASSERT_EQ(0, pthread_join(thread[1], NULL));
+		__atomic_store_n(&c.stop, true, __ATOMIC_RELEASE);
+		if (moving) {
+			ASSERT_EQ(0, pthread_join(thread[2], NULL));
+		} else if (FT_IN_PLACE) {
+			ASSERT_WHERE(c.p, FT_PAGE, self->dev);
+		}
+		ASSERT_EQ(mine + 2 * theirs, c.p[0]);
+		ASSERT_EQ(mine + 2 * theirs, c.p[8]);
+		ASSERT_EQ(used, ft_coherent_faults());
+	}
+}
+
 TEST_F(kind, data_moves_meanwhile)
 {
 	struct submitter s = { .fd = self->dev };
@@ -1071,7 +1186,7 @@ TEST_F(kind, data_moves_meanwhile)
 		s.wrong = 0;
 		ft_fill(s.p, LEN, 7);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_moving, &s));
-		for (i = 0; i < ft_loops(5); i++) {
+		for (i = 0; i < FT_ROUNDS(5); i++) {
 			ASSERT_DEV_DATA(s.p, LEN, 7);
 			ASSERT_EQ(0, ft_dev_fill(self->fd, s.p + LEN / 2, i,
 						 LEN / 2));
@@ -1105,9 +1220,14 @@ TEST_F(kind, fault_migrates)
 	faults = ft_counter(self->f, FERRY_C_DEV_FAULTS);
 	ASSERT_DEV_DATA(p, LEN, 8);
 	ASSERT_EQ(faults, ft_counter(self->f, FERRY_C_DEV_FAULTS));
+	/* The CPU takes them away, or uses them where they are. */
 	ASSERT_DATA(p, LEN, 8);
-	ASSERT_EQ(0, ft_count_flags(self->f, p, LEN, FERRY_PAGE_MIRRORED |
-				    FERRY_PAGE_DEV_WRITE));
+	ASSERT_EQ(FT_IN_PLACE ? ft_pages(LEN) : 0,
+		  ft_count_flags(self->f, p, LEN, FERRY_PAGE_MIRRORED));
+	ft_fill(p, LEN, 9);
+	ASSERT_DEV_DATA(p, LEN, 9);
+	ASSERT_EQ(FT_IN_PLACE,
+		  ft_counter(self->f, FERRY_C_DEV_FAULTS) == faults);
 }
 
 TEST_F(kind, prefer_ram)

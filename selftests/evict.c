@@ -269,7 +269,7 @@ TEST_F_TIMEOUT(kind, two_processes, 900)
 		ASSERT_EQ(0, ferry_open(self->dev, &f));
 		p = ft_map_kind(len, c);
 		ft_fill(p, len, 16 + c);
-		for (i = 0; i < ft_loops(4); i++) {
+		for (i = 0; i < FT_ROUNDS(4); i++) {
 			ft_move(f, p, len, self->dev);
 			at = ft_below(len / CHUNK) * CHUNK;
 			ASSERT_EQ(ft_crc_of(p + at, CHUNK, 16 + c),
@@ -298,7 +298,7 @@ TEST_F_TIMEOUT(kind, owner_exits, 600)
 	pid_t child;
 
 	ft_fill(p, self->vram, 18);
-	for (i = 0; i < ft_loops(20); i++) {
+	for (i = 0; i < FT_ROUNDS(20); i++) {
 		struct ft_turn ready;
 
 		ft_turn_init(&ready);

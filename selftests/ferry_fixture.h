@@ -32,6 +32,7 @@ FIXTURE(kind)
 	uint64_t vram;		/* bytes of @dev */
 	uint64_t window;	/* bytes that a CPU fault brings home */
 	uint64_t used;		/* frames used on all devices before the test */
+	uint64_t in_place;	/* CPU faults that coherent devices have counted */
 	uint64_t log;		/* where the kernel log stood */
 };
 
@@ -42,6 +43,7 @@ FIXTURE_VARIANT(kind)
 
 /* One line a kind of memory. */
 FIXTURE_VARIANT_ADD(kind, private) { .kind = FERRY_KIND_PRIVATE };
+FIXTURE_VARIANT_ADD(kind, coherent) { .kind = FERRY_KIND_COHERENT };
 
 FIXTURE_SETUP(kind)
 {
@@ -50,6 +52,7 @@ FIXTURE_SETUP(kind)
 
 	self->log = ft_log_position();
 	self->used = ft_used_all();
+	self->in_place = ft_coherent_faults();
 	n = ft_devices(variant->kind, devices, 2);
 	if (!n)
 		SKIP(return, "no device of this kind");
@@ -65,17 +68,25 @@ FIXTURE_SETUP(kind)
 FIXTURE_TEARDOWN_PARENT(kind)
 {
 	EXPECT_GE(self->used, ft_wait_used(self->used));
+	/* Whatever a test does: coherent memory is used where it is. */
+	EXPECT_EQ(self->in_place, ft_coherent_faults());
 	EXPECT_EQ(0, ft_log_check(self->log));
 }
 
 #endif /* FERRY_OWN_FIXTURE */
 
-/* The pages of a test leave RAM for good while they are on the device. */
-#define FT_PRIVATE_ONLY()						\
-do {									\
-	if (variant->kind != FERRY_KIND_PRIVATE)			\
-		SKIP(return, "the CPU maps this kind in place");	\
-} while (0)
+/* The CPU uses this kind in place: what it touches does not come home. */
+#define FT_IN_PLACE	(variant->kind == FERRY_KIND_COHERENT)
+/* Where a page of the device is after the CPU has touched it. */
+#define FT_TOUCHED	(FT_IN_PLACE ? self->dev : FERRY_RAM)
+/* This kind has frames of 2 MiB; on the other what is huge is split. */
+#define FT_HAS_HUGE	(variant->kind == FERRY_KIND_PRIVATE)
+/*
+ * Rounds of a race: a third of them on coherent memory, since most of what races
+ * is the same code.
+ */
+#define FT_ROUNDS(n)							\
+	ft_loops(variant->kind == FERRY_KIND_PRIVATE ? (n) : ((n) + 2) / 3)
 
 #define FT_NEED_PEER()							\
 do {									\
@@ -96,6 +107,27 @@ do {									\
 /* All pages of a range move there now. */
 #define ASSERT_MOVES(p, len, where)					\
 	ASSERT_EQ(ft_pages(len), ft_moved(self->f, p, len, where))
+
+/* All pages of a range move, as 2 MiB units where the device has such. */
+#define ASSERT_MOVES_HUGE(p, len, where)				\
+do {									\
+	struct ferry_moved __m = ft_move(self->f, p, len, where);	\
+									\
+	ASSERT_EQ(ft_pages(len), __m.moved)				\
+		ft_print_reasons(&__m);					\
+	ASSERT_EQ(FT_HAS_HUGE ? (len) / FT_HUGE : 0, __m.huge);		\
+} while (0)
+
+/* What was on the device when the CPU touched all of it goes there again. */
+#define ASSERT_MOVES_BACK(p, len)					\
+do {									\
+	struct ferry_moved __m = ft_move(self->f, p, len, self->dev);	\
+									\
+	ASSERT_EQ(FT_IN_PLACE ? 0 : ft_pages(len), __m.moved)		\
+		ft_print_reasons(&__m);					\
+	ASSERT_EQ(FT_IN_PLACE ? ft_pages(len) : 0,			\
+		  __m.reasons[FERRY_REASON_RESIDENT]);			\
+} while (0)
 
 /* The engine reads what ft_fill wrote, without moving the range home. */
 #define ASSERT_DEV_DATA(p, len, salt)					\

@@ -5,10 +5,12 @@
 #include "ferry_test.h"
 
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -336,6 +338,42 @@ void ft_touch(void *p, size_t len)
 		c[i] = c[i];
 }
 
+static sigjmp_buf ft_fault_jump;
+
+static void ft_on_fault(int sig)
+{
+	siglongjmp(ft_fault_jump, sig);
+}
+
+static int ft_access(volatile char *p, bool write, char value)
+{
+	struct sigaction act = { .sa_handler = ft_on_fault }, old[2];
+	volatile int sig;
+
+	sigaction(SIGSEGV, &act, &old[0]);
+	sigaction(SIGBUS, &act, &old[1]);
+	sig = sigsetjmp(ft_fault_jump, 1);
+	if (!sig) {
+		if (write)
+			*p = value;
+		else
+			(void)*p;
+	}
+	sigaction(SIGSEGV, &old[0], NULL);
+	sigaction(SIGBUS, &old[1], NULL);
+	return sig;
+}
+
+int ft_peek(const void *p)
+{
+	return ft_access((char *)p, false, 0);
+}
+
+int ft_poke(void *p, char value)
+{
+	return ft_access(p, true, value);
+}
+
 /* ---- the driver ---------------------------------------------------------- */
 
 int ft_ioctl(int fd, unsigned long cmd, void *arg)
@@ -544,6 +582,43 @@ uint64_t ft_used_all(void)
 		close(fd);
 	}
 	return used;
+}
+
+uint64_t ft_coherent_faults(void)
+{
+	uint64_t counters[FERRY_COUNTERS] = {}, faults = 0;
+	int device;
+
+	for (device = 0; device < FERRY_MAX_DEVICES; device++) {
+		struct ferry_info info = { .size = sizeof(info) };
+		struct ferry_stats s = {
+			.size = sizeof(s),
+			.counters = (uintptr_t)counters,
+			.nr_counters = FERRY_COUNTERS,
+		};
+		int fd = ft_open(device);
+
+		if (fd < 0)
+			continue;
+		if (!ft_ioctl(fd, FERRY_IOC_INFO, &info) &&
+		    info.kind == FERRY_KIND_COHERENT &&
+		    !ft_ioctl(fd, FERRY_IOC_STATS, &s))
+			faults += counters[FERRY_C_CPU_FAULTS];
+		close(fd);
+	}
+	return faults;
+}
+
+uint64_t ft_parameter(const char *name)
+{
+	char path[96];
+	long long n;
+
+	snprintf(path, sizeof(path), "/sys/module/ferry/parameters/%s", name);
+	n = ft_read_number(path);
+	if (n < 0)
+		ft_fatal("%s: no number", path);
+	return n;
 }
 
 uint64_t ft_wait_used(uint64_t frames)
@@ -829,6 +904,43 @@ void ft_swap_off(void)
 		ft_fatal("swapoff: %s", strerror(errno));
 }
 
+/* ---- the module ----------------------------------------------------------- */
+
+const char *ft_usual_params(void)
+{
+	const char *params = getenv("FERRY_PARAMS");
+
+	if (!params)
+		ft_fatal("FERRY_PARAMS does not say how the driver is loaded");
+	return params;
+}
+
+int ft_load(const char *params)
+{
+	const char *path = getenv("FERRY_KO");
+	int fd, ret;
+
+	fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		ft_fatal("FERRY_KO names no module");
+	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int ft_unload(void)
+{
+	return syscall(SYS_delete_module, "ferry", O_NONBLOCK) ? -errno : 0;
+}
+
+int ft_unload_soon(void)
+{
+	int ret;
+
+	ft_until((ret = ft_unload()) != -EAGAIN && ret != -EBUSY, 20);
+	return ret;
+}
+
 /* ---- the kernel log ------------------------------------------------------ */
 
 /* Texts that only a kernel in trouble prints; selftests/run has the same. */
@@ -897,6 +1009,19 @@ uint64_t ft_log_position(void)
 		last = seq + 1;
 	close(fd);
 	return last;
+}
+
+unsigned int ft_log_count(uint64_t position, const char *what)
+{
+	char buf[8192], *text;
+	unsigned int n = 0;
+	int fd = ft_log_open();
+	uint64_t seq;
+
+	while (ft_log_next(fd, &seq, buf, sizeof(buf), &text))
+		n += seq >= position && strstr(text, what);
+	close(fd);
+	return n;
 }
 
 unsigned int ft_log_check(uint64_t position)

@@ -130,6 +130,13 @@ bool ft_find_mapping(const char *name, void **start, size_t *len);
 /* The first address that no program can have. */
 uint64_t ft_user_end(void);
 
+/*
+ * The signal (SIGSEGV, SIGBUS) that reading or writing a byte raises, or 0. Not for
+ * several threads at once.
+ */
+int ft_peek(const void *p);
+int ft_poke(void *p, char value);
+
 /* Write-fault every page so that it is private to this process. */
 void ft_touch(void *p, size_t len);
 
@@ -182,6 +189,10 @@ uint64_t ft_counter(struct ferry *f, enum ferry_counter c);
 uint64_t ft_used(struct ferry *f);
 /* The same summed over all devices, by contexts of its own. */
 uint64_t ft_used_all(void);
+/* CPU faults that the devices with coherent memory have counted: none, ever. */
+uint64_t ft_coherent_faults(void);
+/* A number among the parameters that the module was loaded with. */
+uint64_t ft_parameter(const char *name);
 /* Wait until at most @frames are in use on all devices; what is in use. */
 uint64_t ft_wait_used(uint64_t frames);
 
@@ -246,10 +257,25 @@ long long ft_read_field(const char *path, const char *name);
 void ft_swap_on(void);
 void ft_swap_off(void);
 
+/* ---- the module ----------------------------------------------------------- */
+
+/* Parameters that selftests/run loads the module with. */
+const char *ft_usual_params(void);
+/* Load and unload it: 0 or a negative errno. */
+int ft_load(const char *params);
+int ft_unload(void);
+/*
+ * The same with patience: a context of a process that has just gone may hold the
+ * module for a moment, as its last reference can be with a worker.
+ */
+int ft_unload_soon(void);
+
 /* ---- the kernel log ------------------------------------------------------ */
 
 /* Sequence number that the next line of the kernel log will have or exceed. */
 uint64_t ft_log_position(void);
+/* How many new lines contain @text. */
+unsigned int ft_log_count(uint64_t position, const char *text);
 /* Print new lines that tell of a bug in the kernel; how many. */
 unsigned int ft_log_check(uint64_t position);
 

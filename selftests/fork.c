@@ -76,6 +76,53 @@ TEST_F(kind, parent_writes)
 	}
 }
 
+/*
+ * The write of one is a copy for it, in RAM, and leaves the other's page where it
+ * is; the last one writes in place again.
+ */
+TEST_F(kind, copy_on_write_in_place)
+{
+	struct ft_turn wrote, go;
+	pid_t child;
+	char *p;
+
+	FOR_BOTH_SIZES(22) {
+		ft_turn_init(&wrote);
+		ft_turn_init(&go);
+		ASSERT_MOVES(p, LEN, self->dev);
+		child = ft_fork();
+		if (!child) {
+			struct ferry *f;
+
+			ASSERT_EQ(0, ferry_open(self->dev, &f));
+			/* What the child reads stays shared. */
+			ASSERT_DATA(p + LEN / 2, LEN / 2, 22);
+			ft_fill(p, LEN / 4, 23);
+			ASSERT_EQ(ft_pages(LEN / 4),
+				  ft_count(f, p, LEN / 4, FERRY_RAM));
+			ft_turn_give(&wrote);
+			ft_turn_take(&go);
+			ASSERT_DATA(p, LEN / 4, 23);
+			ASSERT_DATA(p + LEN / 4, LEN / 4 * 3, 22);
+			_exit(0);
+		}
+		ft_turn_take(&wrote);
+		if (FT_IN_PLACE) {
+			ASSERT_WHERE(p, LEN, self->dev);
+		}
+		ASSERT_DATA(p, LEN, 22);
+		/* Nobody shares the first quarter any more. */
+		ft_fill(p, LEN / 4, 24);
+		ASSERT_WHERE(p, LEN / 4, FT_TOUCHED);
+		ft_turn_give(&go);
+		ASSERT_EQ(0, ft_reap(child));
+		ft_fill(p + LEN / 4, LEN / 4, 24);
+		ASSERT_WHERE(p, LEN / 2, FT_TOUCHED);
+		ASSERT_DATA(p, LEN / 2, 24);
+		ASSERT_DATA(p + LEN / 2, LEN / 2, 22);
+	}
+}
+
 /* The child ends while the pages are still on the device, shared. */
 TEST_F(kind, child_exits_first)
 {

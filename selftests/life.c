@@ -48,7 +48,7 @@ static void *busy_loop(void *arg)
 }
 
 /*
- * Two hundred kills at random moments. The moments are spread over a bit more
+ * Kills at random moments. The moments are spread over a bit more
  * than one turn of the loop, whatever the speed of the machine: the first
  * child measures it.
  */
@@ -91,12 +91,12 @@ static void kill_at_random(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(kind, kill, 900)
 {
-	kill_at_random(_metadata, self, 1, ft_loops(200));
+	kill_at_random(_metadata, self, 1, FT_ROUNDS(200));
 }
 
 TEST_F_TIMEOUT(kind, kill_threads, 900)
 {
-	kill_at_random(_metadata, self, 3, ft_loops(50));
+	kill_at_random(_metadata, self, 3, FT_ROUNDS(50));
 }
 
 /* The engine runs for ever; the process ends all the same. */
@@ -244,7 +244,11 @@ TEST_F(kind, run_a_program)
 
 	ft_fill(p, LEN, 6);
 	for (i = 0; i < 3; i++) {
-		ASSERT_MOVES(p, LEN, self->dev);
+		if (i) {
+			ASSERT_MOVES_BACK(p, LEN);
+		} else {
+			ASSERT_MOVES(p, LEN, self->dev);
+		}
 		ASSERT_EQ(0, system("true"));
 		ASSERT_WHERE(p, LEN, self->dev);
 		ASSERT_DATA(p, LEN, 6);

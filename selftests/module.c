@@ -11,45 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-
-static int load(const char *params)
-{
-	const char *path = getenv("FERRY_KO");
-	int fd, ret;
-
-	fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		ft_fatal("FERRY_KO names no module");
-	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static const char *usual_params(void)
-{
-	const char *params = getenv("FERRY_PARAMS");
-
-	return params ? params : "devices=2 vram=64";
-}
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "ferry", O_NONBLOCK) ? -errno : 0;
-}
-
-/*
- * A context of a process that has just gone may still hold the module for a
- * moment: its last reference can be with a worker.
- */
-static int unload_soon(void)
-{
-	int ret;
-
-	ft_until((ret = unload()) != -EAGAIN && ret != -EBUSY, 20);
-	return ret;
-}
 
 /*
  * Not the fixture of the other programs: this one may not hold a node open,
@@ -66,19 +28,20 @@ FIXTURE_VARIANT(module)
 };
 
 FIXTURE_VARIANT_ADD(module, private) { .kind = FERRY_KIND_PRIVATE };
+FIXTURE_VARIANT_ADD(module, coherent) { .kind = FERRY_KIND_COHERENT };
 
 FIXTURE_SETUP(module)
 {
 	self->log = ft_log_position();
 	if (access("/sys/module/ferry", F_OK)) {
-		ASSERT_EQ(0, load(usual_params()));
+		ASSERT_EQ(0, ft_load(ft_usual_params()));
 	}
 }
 
 FIXTURE_TEARDOWN_PARENT(module)
 {
 	if (access("/sys/module/ferry", F_OK)) {
-		EXPECT_EQ(0, load(usual_params()));
+		EXPECT_EQ(0, ft_load(ft_usual_params()));
 	}
 	EXPECT_EQ(0, ft_wait_used(0));
 	EXPECT_EQ(0, ft_log_check(self->log));
@@ -100,17 +63,17 @@ TEST_F(module, refused_while_open)
 
 	fd = ft_open(dev);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(-EAGAIN, unload());
+	ASSERT_EQ(-EAGAIN, ft_unload());
 	copy = dup(fd);
 	close(fd);
-	ASSERT_EQ(-EAGAIN, unload());
+	ASSERT_EQ(-EAGAIN, ft_unload());
 	/* And nothing was hurt by asking. */
 	fd = ft_open(dev);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ft_used_all());
 	close(fd);
 	close(copy);
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, ft_unload_soon());
 	ASSERT_EQ(-ENOENT, ft_open(dev));
 }
 
@@ -122,9 +85,9 @@ TEST_F(module, refused_with_work)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ft_submit(fd, &c, 1, -1, &seq));
-	ASSERT_EQ(-EAGAIN, unload());
+	ASSERT_EQ(-EAGAIN, ft_unload());
 	close(fd);
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, ft_unload_soon());
 }
 
 /* Pages that are on the device when it leaves come home. */
@@ -166,14 +129,14 @@ TEST_F(module, brings_pages_home)
 			_exit(0);
 		}
 		ferry_close(f);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, ft_unload_soon());
 		ASSERT_DATA(p, len, round);
 		ft_turn_give(&go);
 		ft_turn_give(&go);
 		ASSERT_EQ(0, ft_reap(child[0]));
 		ASSERT_EQ(0, ft_reap(child[1]));
 		ft_unmap(p, len);
-		ASSERT_EQ(0, load(usual_params()));
+		ASSERT_EQ(0, ft_load(ft_usual_params()));
 	}
 }
 
@@ -190,8 +153,8 @@ TEST_F(module, lazily_freed_and_written)
 	char *p, *freed = ft_map(len);
 	struct ferry *f;
 
-	ASSERT_EQ(0, unload_soon());
-	ASSERT_EQ(0, load(usual_params()));
+	ASSERT_EQ(0, ft_unload_soon());
+	ASSERT_EQ(0, ft_load(ft_usual_params()));
 	ASSERT_EQ(0, ferry_open(dev, &f));
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(len, huge);
@@ -224,7 +187,7 @@ TEST_F(module, leaves_under_load)
 	struct ferry *f;
 	pid_t child[3];
 
-	for (round = 0; round < ft_loops(6); round++) {
+	for (round = 0; round < FT_ROUNDS(6); round++) {
 		struct ft_turn ready, go;
 
 		ft_turn_init(&ready);
@@ -254,11 +217,11 @@ TEST_F(module, leaves_under_load)
 			ft_turn_take(&ready);
 		for (c = 0; c < 3; c++)
 			ft_turn_give(&go);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, ft_unload_soon());
 		for (c = 0; c < 3; c++) {
 			ASSERT_EQ(0, ft_reap(child[c]));
 		}
-		ASSERT_EQ(0, load(usual_params()));
+		ASSERT_EQ(0, ft_load(ft_usual_params()));
 	}
 }
 
@@ -320,26 +283,28 @@ static void use(struct __test_metadata *_metadata, enum ferry_kind kind)
 
 TEST_F_TIMEOUT(module, fifty_times, 900)
 {
-	static const char params[] = "devices=2 vram=16";
-	unsigned long i, n = ft_loops(50);
+	const char *params = variant->kind == FERRY_KIND_PRIVATE ?
+		"devices=2 vram=16" :
+		"devices=0 pci=1 pci_kind=coherent pci_vram=16";
+	unsigned long i, n = FT_ROUNDS(50);
 	long long available, slab, vmalloc;
 	const long long slack_kib = 8192;
 
 	/* The first few warm caches that stay. */
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, ft_unload_soon());
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, load(params));
+		ASSERT_EQ(0, ft_load(params));
 		use(_metadata, variant->kind);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, ft_unload_soon());
 	}
 	available = settled("MemAvailable");
 	slab = ft_read_field("/proc/meminfo", "SUnreclaim");
 	vmalloc = ft_read_field("/proc/meminfo", "VmallocUsed");
 
 	for (i = 0; i < n; i++) {
-		ASSERT_EQ(0, load(params));
+		ASSERT_EQ(0, ft_load(params));
 		use(_metadata, variant->kind);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, ft_unload_soon());
 		/* Nothing of it is left anywhere. */
 		ASSERT_NE(0, access("/dev/ferry0", F_OK));
 		ASSERT_NE(0, access("/sys/class/ferry", F_OK));
@@ -368,6 +333,71 @@ TEST_F_TIMEOUT(module, fifty_times, 900)
 						"VmallocUsed"));
 }
 
+static void refused(struct __test_metadata *_metadata,
+		    const char * const *params, size_t n)
+{
+	size_t i;
+
+	ASSERT_EQ(0, ft_unload_soon());
+	for (i = 0; i < n; i++) {
+		ASSERT_NE(0, ft_load(params[i]))
+			TH_LOG("%s", params[i]);
+		ASSERT_NE(0, access("/sys/module/ferry", F_OK));
+		ASSERT_NE(0, access("/sys/class/ferry", F_OK));
+	}
+}
+
+/* Parameters of PCI devices: kind and size. */
+static void check_pci(struct __test_metadata *_metadata)
+{
+	static const char * const bad[] = {
+		"pci_kind=", "pci_kind=p2p", "pci_kind=0", "pci=2",
+		"pci_vram=-1", "devices=0 pci=0 pci_kind=coherent",
+	};
+	static const struct {
+		const char *params;
+		uint32_t kind;
+		uint64_t mib;
+	} good[] = {
+		{ "devices=0 pci=1", FERRY_KIND_PRIVATE, 256 },
+		{ "devices=0 pci=1 pci_kind=coherent", FERRY_KIND_COHERENT,
+		  256 },
+		{ "devices=0 pci=1 pci_kind=private pci_vram=2",
+		  FERRY_KIND_PRIVATE, 2 },
+		/* Rounded up to whole frames, and down to what there is. */
+		{ "devices=0 pci=1 pci_kind=coherent pci_vram=17",
+		  FERRY_KIND_COHERENT, 18 },
+		{ "devices=0 pci=1 pci_kind=coherent pci_vram=100000",
+		  FERRY_KIND_COHERENT, 256 },
+	};
+	struct ferry_info info = { .size = sizeof(info) };
+	size_t i;
+	int fd, n;
+
+	refused(_metadata, bad, ARRAY_SIZE(bad));
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		ASSERT_EQ(0, ft_load(good[i].params));
+		for (n = 0; n < 2; n++) {
+			fd = ft_open(n);
+			ASSERT_LE(0, fd);
+			ASSERT_EQ(0, ft_ioctl(fd, FERRY_IOC_INFO, &info));
+			ASSERT_EQ(good[i].kind, info.kind)
+				TH_LOG("%s", good[i].params);
+			ASSERT_EQ(good[i].mib * FT_MIB, info.vram_bytes)
+				TH_LOG("%s", good[i].params);
+			ASSERT_EQ(2, info.devices);
+			close(fd);
+		}
+		ASSERT_EQ(-ENOENT, ft_open(2));
+		ASSERT_EQ(0, ft_unload_soon());
+	}
+	/* Not asked for, they are left alone. */
+	ASSERT_EQ(0, ft_load("devices=1 vram=2 pci_kind=coherent"));
+	ASSERT_EQ(-ENOENT, ft_open(1));
+	ASSERT_EQ(0, ft_unload_soon());
+	ASSERT_EQ(0, ft_load(ft_usual_params()));
+}
+
 /* Parameters: what is refused, and what comes of what is not. */
 TEST_F(module, parameters)
 {
@@ -382,15 +412,13 @@ TEST_F(module, parameters)
 	size_t i;
 	int fd;
 
-	ASSERT_EQ(0, unload_soon());
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		ASSERT_NE(0, load(bad[i]))
-			TH_LOG("%s", bad[i]);
-		ASSERT_NE(0, access("/sys/module/ferry", F_OK));
-		ASSERT_NE(0, access("/sys/class/ferry", F_OK));
+	if (variant->kind == FERRY_KIND_COHERENT) {
+		check_pci(_metadata);
+		return;
 	}
+	refused(_metadata, bad, ARRAY_SIZE(bad));
 	/* A list of sizes; the last serves the rest. */
-	ASSERT_EQ(0, load("devices=3 vram=16,32 fault_window=8192"));
+	ASSERT_EQ(0, ft_load("devices=3 vram=16,32 fault_window=8192"));
 	for (i = 0; i < 3; i++) {
 		fd = ft_open(i);
 		ASSERT_LE(0, fd);
@@ -401,34 +429,44 @@ TEST_F(module, parameters)
 		close(fd);
 	}
 	ASSERT_EQ(-ENOENT, ft_open(3));
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, ft_unload_soon());
 	/* As many as there may be. */
-	ASSERT_EQ(0, load("devices=16 vram=2"));
+	ASSERT_EQ(0, ft_load("devices=16 vram=2"));
 	for (i = 0; i < 16; i++) {
 		fd = ft_open(i);
 		ASSERT_LE(0, fd);
 		close(fd);
 	}
-	ASSERT_EQ(0, unload_soon());
+	ASSERT_EQ(0, ft_unload_soon());
 	/* Without parameters: one of 256 MiB. */
-	ASSERT_EQ(0, load(""));
+	ASSERT_EQ(0, ft_load(""));
 	fd = ft_open(0);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ft_ioctl(fd, FERRY_IOC_INFO, &info));
 	ASSERT_EQ(256 * FT_MIB, info.vram_bytes);
 	ASSERT_EQ(1, info.devices);
 	close(fd);
-	ASSERT_EQ(0, unload_soon());
-	ASSERT_EQ(0, load(usual_params()));
+	ASSERT_EQ(0, ft_unload_soon());
+	ASSERT_EQ(0, ft_load(ft_usual_params()));
 }
 
-/* No memory for so much VRAM: a clean refusal, and the next try works. */
+/*
+ * No memory for so much VRAM, or for more devices than there may be with those
+ * of PCI: a clean refusal, and the next try works.
+ */
 TEST_F(module, too_large)
 {
-	ASSERT_EQ(0, unload_soon());
-	ASSERT_NE(0, load("devices=1 vram=1048576"));
+	ASSERT_EQ(0, ft_unload_soon());
+	if (variant->kind == FERRY_KIND_PRIVATE) {
+		ASSERT_NE(0, ft_load("devices=1 vram=1048576"));
+	} else {
+		/* The module stays; the device is refused, and said so. */
+		ASSERT_EQ(0, ft_load("devices=15 vram=2 pci=1 pci_vram=2"));
+		ASSERT_EQ(1, ft_log_count(self->log, ": BAR 2: error -28"));
+		ASSERT_EQ(0, ft_unload_soon());
+	}
 	ASSERT_NE(0, access("/sys/module/ferry", F_OK));
-	ASSERT_EQ(0, load(usual_params()));
+	ASSERT_EQ(0, ft_load(ft_usual_params()));
 }
 
 FERRY_TEST_MAIN

@@ -77,6 +77,23 @@ TEST_F(kind, wait)
 	ferry_close(own);
 }
 
+/* Opening a node is only delayed, though it takes all locks of the address space. */
+TEST_F(kind, open)
+{
+	unsigned long i;
+	struct ferry *f;
+
+	/* The first context of an address space has most to do. */
+	ferry_close(self->f);
+	tick(1000);
+	for (i = 0; i < ft_loops(300); i++) {
+		ASSERT_EQ(0, ferry_open(self->dev, &f));
+		ferry_close(f);
+	}
+	tick(0);
+	ASSERT_LT(0, ticks);
+}
+
 /* Resumed until the list is done: the result is not lost. */
 TEST_F(kind, wait_to_the_end)
 {

@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #define LEN	(64 * FT_PAGE)
@@ -49,7 +51,7 @@ TEST_F(kind, read_only)
 					    FERRY_PAGE_WRITE));
 		ASSERT_DEV_DATA(p, FT_HUGE, 1);
 		ASSERT_DATA(p, FT_HUGE, 1);
-		ASSERT_MOVES(p, FT_HUGE, self->dev);
+		ASSERT_MOVES_BACK(p, FT_HUGE);
 		ASSERT_MOVES(p, FT_HUGE, FERRY_RAM);
 		ASSERT_DATA(p, FT_HUGE, 1);
 		/* Holes of a read-only mapping, too. */
@@ -66,11 +68,11 @@ TEST_F(kind, prot_none)
 
 	ft_fill(p, LEN, 2);
 	ASSERT_EQ(0, mprotect(p, LEN, PROT_NONE));
-	ft_move(self->f, p, LEN, self->dev);
+	ASSERT_MOVES(p, LEN, self->dev);
 	ASSERT_EQ(0, mprotect(p, LEN, PROT_READ | PROT_WRITE));
 	ASSERT_DATA(p, LEN, 2);
 	ft_fill(p, LEN, 3);
-	ASSERT_MOVES(p, LEN, self->dev);
+	ASSERT_MOVES_BACK(p, LEN);
 	ASSERT_DATA(p, LEN, 3);
 }
 
@@ -113,7 +115,7 @@ TEST_F(kind, mlocked)
 		ASSERT_MOVES(p, FT_HUGE, self->dev);
 		ASSERT_DEV_DATA(p, FT_HUGE, 5);
 		ASSERT_DATA(p, FT_HUGE, 5);
-		ASSERT_MOVES(p, FT_HUGE, self->dev);
+		ASSERT_MOVES_BACK(p, FT_HUGE);
 		ASSERT_EQ(0, munlock(p, FT_HUGE));
 		ASSERT_DATA(p, FT_HUGE, 5);
 		ft_unmap(p, FT_HUGE);
@@ -372,7 +374,6 @@ TEST_F(kind, pin_on_device)
 	char *p;
 	int huge;
 
-	FT_PRIVATE_ONLY();
 	ASSERT_EQ(0, ring_open(&r));
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(FT_HUGE, huge);
@@ -392,6 +393,7 @@ TEST_F(kind, in_a_pipe)
 {
 	char *p = ft_map(4 * FT_PAGE), *q = ft_map(4 * FT_PAGE);
 	struct iovec v = { .iov_base = p, .iov_len = 4 * FT_PAGE };
+	struct ferry_moved m;
 	int fd[2];
 
 	ft_fill(p, 4 * FT_PAGE, 15);
@@ -403,11 +405,128 @@ TEST_F(kind, in_a_pipe)
 	ASSERT_MOVES_SOON(p, 4 * FT_PAGE);
 	ASSERT_DATA(p, 4 * FT_PAGE, 15);
 
-	/* From the device into a pipe. */
-	ASSERT_MOVES(p, 4 * FT_PAGE, self->dev);
+	/* From the device into a pipe; coherent pages are used where they are. */
+	ASSERT_MOVES_BACK(p, 4 * FT_PAGE);
 	ASSERT_EQ(4 * FT_PAGE, vmsplice(fd[1], &v, 1, 0));
+	ASSERT_WHERE(p, 4 * FT_PAGE, FT_TOUCHED);
+	if (FT_IN_PLACE) {
+		m = ft_move(self->f, p, 4 * FT_PAGE, FERRY_RAM);
+		ASSERT_EQ(4, m.reasons[FERRY_REASON_PINNED]);
+		ASSERT_WHERE(p, 4 * FT_PAGE, self->dev);
+	}
 	ASSERT_EQ(4 * FT_PAGE, read(fd[0], q, 4 * FT_PAGE));
 	ASSERT_EQ(4 * FT_PAGE, ft_check_as(q, 4 * FT_PAGE, 15, p));
+	ASSERT_TRUE(ft_until((ft_move(self->f, p, 4 * FT_PAGE, FERRY_RAM),
+			      ft_count(self->f, p, 4 * FT_PAGE, FERRY_RAM))
+			     == 4, 20));
+	ASSERT_DATA(p, 4 * FT_PAGE, 15);
+}
+
+/*
+ * Direct I/O pins pages for the length of a request. Private pages come home for
+ * that; coherent ones are read and written where they are.
+ */
+static int open_disk(unsigned int mib)
+{
+	char path[64];
+	long long n;
+
+	if (system("[ -d /sys/class/zram-control ] || modprobe zram"))
+		ft_fatal("no zram");
+	n = ft_read_number("/sys/class/zram-control/hot_add");
+	snprintf(path, sizeof(path), "/sys/block/zram%lld/disksize", n);
+	if (n < 0 || ft_write_file(path, "%uM", mib))
+		ft_fatal("no disk");
+	snprintf(path, sizeof(path), "/dev/zram%lld", n);
+	return open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+}
+
+static void close_disk(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		ft_fatal("fstat: %s", strerror(errno));
+	close(fd);
+	ft_until(!ft_write_file("/sys/class/zram-control/hot_remove", "%u",
+				minor(st.st_rdev)), 20);
+}
+
+TEST_F(kind, direct_io)
+{
+	int disk = open_disk(4), huge;
+	char *p, *q;
+
+	ASSERT_LE(0, disk);
+	for (huge = 0; huge < 2; huge++) {
+		p = ft_map_kind(FT_HUGE, huge);
+		q = ft_map_kind(FT_HUGE, huge);
+		ft_fill(p, FT_HUGE, 16 + huge);
+		ASSERT_MOVES(p, FT_HUGE, self->dev);
+		ASSERT_MOVES(q, FT_HUGE, self->dev);
+		ASSERT_EQ(FT_HUGE, pwrite(disk, p, FT_HUGE, 0));
+		ASSERT_WHERE(p, FT_HUGE, FT_TOUCHED);
+		ASSERT_EQ(FT_HUGE, pread(disk, q, FT_HUGE, 0));
+		ASSERT_WHERE(q, FT_HUGE, FT_TOUCHED);
+		/* The engine sees what the disk wrote, and the CPU, too. */
+		ASSERT_EQ(ft_crc_of(p, FT_HUGE, 16 + huge),
+			  ft_dev_crc32c(self->fd, q, FT_HUGE));
+		ASSERT_EQ(FT_HUGE, ft_check_as(q, FT_HUGE, 16 + huge, p));
+		ft_unmap(p, FT_HUGE);
+		ft_unmap(q, FT_HUGE);
+	}
+	close_disk(disk);
+}
+
+struct reader {
+	int disk;
+	char *p;
+	bool stop;
+	unsigned int wrong, done;
+};
+
+static void *read_directly(void *arg)
+{
+	struct reader *r = arg;
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE)) {
+		if (pread(r->disk, r->p, LEN, 0) != LEN ||
+		    pwrite(r->disk, r->p, LEN, 0) != LEN)
+			r->wrong++;
+		__atomic_add_fetch(&r->done, 1, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/* Moved in the middle of it: a page goes, or stays because it is in use. */
+TEST_F(kind, direct_io_while_moving)
+{
+	struct reader r = { .disk = open_disk(4), .p = ft_map(LEN) };
+	struct ferry_moved m;
+	unsigned int seen;
+	unsigned long i;
+	pthread_t thread;
+
+	ASSERT_LE(0, r.disk);
+	ft_fill(r.p, LEN, 18);
+	ASSERT_EQ(LEN, pwrite(r.disk, r.p, LEN, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_directly, &r));
+	for (i = 0; i < ft_loops(40); i++) {
+		m = ft_move(self->f, r.p, LEN, i & 1 ? FERRY_RAM : self->dev);
+		ASSERT_EQ(m.failed, m.reasons[FERRY_REASON_PINNED] +
+				    m.reasons[FERRY_REASON_LOCKED] +
+				    m.reasons[FERRY_REASON_RACED] +
+				    m.reasons[FERRY_REASON_RESIDENT])
+			ft_print_reasons(&m);
+		seen = __atomic_load_n(&r.done, __ATOMIC_ACQUIRE);
+		ASSERT_TRUE(ft_until(__atomic_load_n(&r.done, __ATOMIC_ACQUIRE)
+				     != seen, 60));
+	}
+	__atomic_store_n(&r.stop, true, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, r.wrong);
+	ASSERT_DATA(r.p, LEN, 18);
+	close_disk(r.disk);
 }
 
 /* Mappings without pages of their own. */

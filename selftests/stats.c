@@ -41,21 +41,26 @@ TEST_F(kind, info)
 	ASSERT_EQ(0, info.reserved[1]);
 }
 
-/* The runner asked for two devices of 64 MiB. */
+/* As large as the runner asked for. */
 TEST_F(kind, capacity)
 {
 	struct ferry_info info;
 	char *p = ft_map(LEN);
+	uint64_t bytes;
 
+	/* Those in RAM have the first numbers; the others are of PCI. */
+	bytes = FT_MIB * ft_parameter(self->dev < ft_parameter("devices") ?
+				      "vram" : "pci_vram");
+	ASSERT_LT(0, bytes);
 	ASSERT_EQ(0, ferry_get_info(self->f, &info));
-	ASSERT_EQ(64 * FT_MIB, info.vram_bytes);
+	ASSERT_EQ(bytes, info.vram_bytes);
 	ASSERT_EQ(info.vram_bytes - self->used * FT_PAGE, info.free_bytes);
 	ASSERT_MOVES(p, LEN, self->dev);
 	ASSERT_EQ(0, ferry_get_info(self->f, &info));
 	ASSERT_EQ(info.vram_bytes - self->used * FT_PAGE - LEN,
 		  info.free_bytes);
 	/* Capacity is fixed. */
-	ASSERT_EQ(64 * FT_MIB, info.vram_bytes);
+	ASSERT_EQ(bytes, info.vram_bytes);
 }
 
 TEST_F(kind, sysfs)
@@ -144,7 +149,8 @@ TEST_F(kind, counters)
 	ASSERT_EQ(0, ferry_get_figures(self->f, &b));
 	ASSERT_EQ(n, GREW(TO_DEVICE_PAGES));
 	ASSERT_EQ(n, GREW(CLEARED_PAGES));
-	ASSERT_EQ(2, GREW(TO_DEVICE_HUGE));
+	ASSERT_EQ(FT_HAS_HUGE ? 2 : 0, GREW(TO_DEVICE_HUGE));
+	ASSERT_EQ(FT_HAS_HUGE ? 0 : 1, GREW(SPLIT_HUGE));
 	ASSERT_EQ(LEN, GREW(BYTES_TO_DEVICE));
 	ASSERT_EQ(0, GREW(TO_RAM_PAGES));
 	ASSERT_EQ(0, GREW(CPU_FAULTS));
@@ -156,7 +162,7 @@ TEST_F(kind, counters)
 	ASSERT_MOVES(p, 2 * LEN, FERRY_RAM);
 	ASSERT_EQ(0, ferry_get_figures(self->f, &b));
 	ASSERT_EQ(2 * n, GREW(TO_RAM_PAGES));
-	ASSERT_EQ(2, GREW(TO_RAM_HUGE));
+	ASSERT_EQ(FT_HAS_HUGE ? 2 : 0, GREW(TO_RAM_HUGE));
 	ASSERT_EQ(2 * LEN, GREW(BYTES_FROM_DEVICE));
 	ASSERT_EQ(0, GREW(CPU_FAULTS));
 	ASSERT_EQ(0, GREW(TO_DEVICE_PAGES));
@@ -274,9 +280,10 @@ TEST_F(kind, histograms)
 		ASSERT_LT(before, n)
 			TH_LOG("phase %s", ferry_phase_name(phases[i]));
 	}
-	/* A CPU fault, a device fault. */
+	/* A CPU fault, where there are such, and a device fault. */
 	*a = *b;
 	ASSERT_DATA(p, LEN, 5);
+	ft_move(self->f, p, LEN, FERRY_RAM);
 	ASSERT_DEV_DATA(p, LEN, 5);
 	ASSERT_EQ(0, ferry_get_figures(self->f, b));
 	for (i = FERRY_PHASE_CPU_FAULT; i <= FERRY_PHASE_DEV_FAULT; i++) {
@@ -284,10 +291,7 @@ TEST_F(kind, histograms)
 
 		for (k = 0; k < FERRY_BUCKETS; k++)
 			n += b->hist[i][k] - a->hist[i][k];
-		if (i != FERRY_PHASE_CPU_FAULT ||
-		    variant->kind == FERRY_KIND_PRIVATE) {
-			ASSERT_LT(0, n);
-		}
+		ASSERT_EQ(i == FERRY_PHASE_CPU_FAULT && FT_IN_PLACE, !n);
 	}
 	free(a);
 }
@@ -506,6 +510,7 @@ TEST_F(kind, tracepoints)
 	ft_fill(p, LEN, 9);
 	ASSERT_MOVES(p, LEN, self->dev);
 	ASSERT_DATA(p, LEN, 9);
+	ft_move(self->f, p, LEN, FERRY_RAM);
 	ASSERT_DEV_DATA(p, LEN, 9);
 	q = ft_map(self->vram);
 	ASSERT_MOVES(q, self->vram, self->dev);
@@ -519,8 +524,10 @@ TEST_F(kind, tracepoints)
 		if (d->d_type != DT_DIR || d->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s: ", d->d_name);
-		EXPECT_TRUE(has_line(TRACING "trace", path))
-			TH_LOG("no %s", d->d_name);
+		/* Coherent memory is used without a fault. */
+		EXPECT_EQ(!FT_IN_PLACE || strcmp(d->d_name, "ferry_cpu_fault"),
+			  has_line(TRACING "trace", path))
+			TH_LOG("%s", d->d_name);
 		n++;
 	}
 	closedir(dir);
@@ -569,15 +576,16 @@ TEST_F(kind, fault_window)
 	char *p = ft_map(LEN);
 	size_t i;
 
-	FT_PRIVATE_ONLY();
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
 		ASSERT_EQ(0, ft_write_file(path, "%lu", good[i]));
 		ASSERT_EQ(0, ferry_get_info(self->f, &info));
 		ASSERT_EQ(good[i], info.fault_window);
 		ft_fill(p, LEN, 20 + i);
-		ASSERT_MOVES(p, LEN, self->dev);
+		ft_move(self->f, p, LEN, self->dev);
+		ASSERT_WHERE(p, LEN, self->dev);
 		ASSERT_DATA(p + LEN / 2, 8, 20 + i);
-		ASSERT_EQ(good[i] / FT_PAGE,
+		/* Where nothing comes home, however large it is. */
+		ASSERT_EQ(FT_IN_PLACE ? 0 : good[i] / FT_PAGE,
 			  ft_count(self->f, p, LEN, FERRY_RAM));
 		ASSERT_DATA(p, LEN, 20 + i);
 	}

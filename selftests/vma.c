@@ -6,7 +6,6 @@
  */
 #include "ferry_fixture.h"
 
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -46,33 +45,6 @@ static struct ferry_cmd crc(void *p, size_t len)
 		.src = (uintptr_t)p,
 		.len = len,
 	};
-}
-
-static sigjmp_buf fault_jump;
-
-static void on_fault(int sig)
-{
-	siglongjmp(fault_jump, sig);
-}
-
-/* The signal that a byte's access raises, or 0. */
-static int poke(volatile char *p, bool write)
-{
-	struct sigaction act = { .sa_handler = on_fault }, old[2];
-	volatile int sig;
-
-	sigaction(SIGSEGV, &act, &old[0]);
-	sigaction(SIGBUS, &act, &old[1]);
-	sig = sigsetjmp(fault_jump, 1);
-	if (!sig) {
-		char c = *p;
-
-		if (write)
-			*p = c;
-	}
-	sigaction(SIGSEGV, &old[0], NULL);
-	sigaction(SIGBUS, &old[1], NULL);
-	return sig;
 }
 
 TEST_F(kind, mremap_moves)
@@ -255,12 +227,12 @@ TEST_F(kind, mprotect_read_only)
 		ASSERT_TRUE(ft_dev_zero(self->fd, p + from, 8));
 		/* Reading is allowed, by the engine and by the CPU. */
 		ASSERT_DEV_DATA(p + from + FT_PAGE, LEN - from - FT_PAGE, 10);
-		ASSERT_EQ(0, poke(p + from + FT_PAGE, false));
-		ASSERT_EQ(SIGSEGV, poke(p + LEN - 1, true));
+		ASSERT_EQ(0, ft_peek(p + from + FT_PAGE));
+		ASSERT_EQ(SIGSEGV, ft_poke(p + LEN - 1, 0));
 		ASSERT_DATA(p + from + 8, LEN - from - 8, 10);
 
 		ASSERT_EQ(0, mprotect(p, LEN, PROT_READ | PROT_WRITE));
-		ASSERT_EQ(0, poke(p + LEN - 1, true));
+		ASSERT_EQ(0, ft_poke(p + LEN - 1, 0));
 		ASSERT_EQ(0, ft_dev_fill(self->fd, p, 0, LEN));
 		ASSERT_ZERO(p, LEN);
 		ft_unmap(p, LEN);
@@ -294,7 +266,7 @@ TEST_F(kind, mprotect_none)
 		ASSERT_EQ(0, mprotect(p, LEN, PROT_NONE));
 		ASSERT_DEV_FAULT(crc(p + 24, 8), p + 24, FERRY_ACCESS_READ);
 		ASSERT_DEV_FAULT(fill(p + 24, 8), p + 24, FERRY_ACCESS_WRITE);
-		ASSERT_EQ(SIGSEGV, poke(p, false));
+		ASSERT_EQ(SIGSEGV, ft_peek(p));
 		ASSERT_EQ(0, mprotect(p, LEN, PROT_READ | PROT_WRITE));
 		ASSERT_DEV_DATA(p, LEN, 12);
 		ASSERT_DATA(p, LEN, 12);
@@ -317,7 +289,7 @@ TEST_F(kind, dontneed)
 		ASSERT_DATA(p, from, 13);
 		ASSERT_DATA(p + from + part, LEN - from - part, 13);
 
-		ASSERT_MOVES(p, LEN, self->dev);
+		ASSERT_MOVES_BACK(p, LEN);
 		ASSERT_EQ(0, madvise(p, LEN, MADV_DONTNEED));
 		ASSERT_EQ(self->used, ft_wait_used(self->used));
 		ASSERT_ZERO(p, LEN);
@@ -344,6 +316,7 @@ TEST_F(kind, lazy_free)
 		ASSERT_DATA(p + LEN / 2, LEN / 2, 14);
 
 		/* Freed in RAM, then moved: the same. */
+		ft_move(self->f, p, LEN, FERRY_RAM);
 		ft_fill(p, LEN, 15);
 		ASSERT_EQ(0, madvise(p, LEN / 2, MADV_FREE));
 		ft_move(self->f, p, LEN, self->dev);
@@ -357,6 +330,7 @@ TEST_F(kind, lazy_free)
 		ASSERT_DATA(p + LEN / 2, LEN / 2, 15);
 
 		/* Freed in RAM, moved and written by the engine: it stays. */
+		ft_move(self->f, p, LEN, FERRY_RAM);
 		ft_fill(p, LEN, 16);
 		ASSERT_EQ(0, madvise(p, LEN, MADV_FREE));
 		ASSERT_MOVES(p, LEN, self->dev);
@@ -404,10 +378,10 @@ TEST_F(kind, guard_pages)
 		ASSERT_DEV_DATA(p, LEN, 18);
 		ASSERT_EQ(0, madvise(p + FT_PAGE, 4 * FT_PAGE, install));
 		ASSERT_DEV_FAULT(crc(p, LEN), p + FT_PAGE, FERRY_ACCESS_READ);
-		ASSERT_EQ(SIGSEGV, poke(p + FT_PAGE, false));
+		ASSERT_EQ(SIGSEGV, ft_peek(p + FT_PAGE));
 		ft_move(self->f, p, LEN, FERRY_RAM);
 		ft_move(self->f, p, LEN, self->dev);
-		ASSERT_EQ(SIGSEGV, poke(p + 4 * FT_PAGE, false));
+		ASSERT_EQ(SIGSEGV, ft_peek(p + 4 * FT_PAGE));
 		ASSERT_EQ(0, madvise(p + FT_PAGE, 4 * FT_PAGE, removal));
 		ASSERT_ZERO(p + FT_PAGE, 4 * FT_PAGE);
 		ASSERT_DATA(p, FT_PAGE, 18);
@@ -420,19 +394,33 @@ TEST_F(kind, collapse)
 {
 	size_t i;
 	char *p;
+	int ret;
 
 	p = ft_map(LEN);
 	ft_fill(p, LEN, 19);
 	ASSERT_EQ(0, madvise(p, LEN, MADV_HUGEPAGE));
 
-	/* All on the device, then every second page. */
+	/*
+	 * All on the device, then every second page. Private pages are fetched for
+	 * it as if they were swapped; coherent ones are not taken.
+	 */
 	ASSERT_MOVES(p, LEN, self->dev);
-	madvise(p, LEN, MADV_COLLAPSE);
+	ret = madvise(p, LEN, MADV_COLLAPSE);
+	if (FT_IN_PLACE) {
+		ASSERT_NE(0, ret);
+		ASSERT_WHERE(p, LEN, self->dev);
+	}
 	ASSERT_DATA(p, LEN, 19);
 
+	ft_move(self->f, p, LEN, FERRY_RAM);
 	for (i = 0; i < LEN; i += 2 * FT_PAGE)
 		ft_move(self->f, p + i, FT_PAGE, self->dev);
-	madvise(p, LEN, MADV_COLLAPSE);
+	ret = madvise(p, LEN, MADV_COLLAPSE);
+	if (FT_IN_PLACE) {
+		ASSERT_NE(0, ret);
+		ASSERT_EQ(ft_pages(LEN) / 2,
+			  ft_count(self->f, p, LEN, self->dev));
+	}
 	ASSERT_DEV_DATA(p, LEN, 19);
 	ASSERT_DATA(p, LEN, 19);
 
@@ -440,20 +428,27 @@ TEST_F(kind, collapse)
 	ft_move(self->f, p, LEN, FERRY_RAM);
 	ASSERT_EQ(0, madvise(p, LEN, MADV_COLLAPSE));
 	ASSERT_EQ(ft_pages(LEN), ft_count_huge(self->f, p, LEN, FERRY_RAM));
-	ASSERT_MOVES(p, LEN, self->dev);
-	ASSERT_EQ(ft_pages(LEN), ft_count_huge(self->f, p, LEN, self->dev));
+	ASSERT_MOVES_HUGE(p, LEN, self->dev);
+	ASSERT_EQ(FT_HAS_HUGE ? ft_pages(LEN) : 0,
+		  ft_count_huge(self->f, p, LEN, self->dev));
 	ASSERT_DATA(p, LEN, 19);
 }
 
-/* Locking means in RAM; the pages come home for it. */
+/*
+ * Locked pages are those that the CPU reaches: private ones come home for it,
+ * coherent ones are where they should be.
+ */
 TEST_F(kind, mlock)
 {
 	char *p;
 
-	FT_PRIVATE_ONLY();
 	FOR_BOTH_SIZES(20) {
 		ASSERT_MOVES(p, LEN, self->dev);
 		ASSERT_EQ(0, mlock(p, LEN));
+		ASSERT_WHERE(p, LEN, FT_TOUCHED);
+		ASSERT_DATA(p, LEN, 20);
+		/* Locked or not, whoever asks for it gets them moved. */
+		ft_move(self->f, p, LEN, FERRY_RAM);
 		ASSERT_WHERE(p, LEN, FERRY_RAM);
 		ASSERT_DATA(p, LEN, 20);
 		ASSERT_EQ(0, munlock(p, LEN));
@@ -473,14 +468,13 @@ TEST_F(kind, populate)
 {
 	char *p;
 
-	FT_PRIVATE_ONLY();
 	FOR_BOTH_SIZES(21) {
 		ASSERT_MOVES(p, LEN, self->dev);
 		ASSERT_EQ(0, madvise(p, LEN / 2, MADV_POPULATE_READ));
-		ASSERT_WHERE(p, LEN / 2, FERRY_RAM);
+		ASSERT_WHERE(p, LEN / 2, FT_TOUCHED);
 		ASSERT_EQ(0, madvise(p + LEN / 2, LEN / 2,
 				     MADV_POPULATE_WRITE));
-		ASSERT_WHERE(p, LEN, FERRY_RAM);
+		ASSERT_WHERE(p, LEN, FT_TOUCHED);
 		ASSERT_DATA(p, LEN, 21);
 		ft_unmap(p, LEN);
 	}
