@@ -225,6 +225,81 @@ TEST_F(module, leaves_under_load)
 	}
 }
 
+/*
+ * Processes exit, or unmap, at any moment of the driver's emptying the device;
+ * see eviction-race.rst. Says how many did so in time, and fails when none did.
+ */
+TEST_F(module, exits_while_it_leaves)
+{
+	enum { VICTIMS = 16 };
+	struct {
+		bool leaving;
+		uint64_t during;
+	} *stage;
+	int dev = first_device(self, variant->kind), c;
+	const unsigned long rounds = ft_loops(4);
+	uint64_t took = 10000000, start;
+	unsigned long round;
+	pid_t child[VICTIMS];
+
+	stage = mmap(NULL, FT_PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)stage);
+	for (round = 0; round < rounds; round++) {
+		struct ft_turn ready, go;
+
+		ft_turn_init(&ready);
+		ft_turn_init(&go);
+		for (c = 0; c < VICTIMS; c++) {
+			size_t len = (c & 3 ? 64 : 512) * FT_PAGE;
+			struct ferry *f;
+			char *p;
+
+			child[c] = ft_fork();
+			if (child[c])
+				continue;
+			ft_reseed(round * VICTIMS + c);
+			p = ft_map_kind(len, !(c & 7));
+			ft_fill(p, len, c);
+			ASSERT_EQ(0, ferry_open(dev, &f));
+			ft_move(f, p, len, dev);
+			ferry_close(f);
+			ft_turn_give(&ready);
+			ft_turn_take(&go);
+			ft_sleep_ns(ft_below(took));
+			if (__atomic_load_n(&stage->leaving, __ATOMIC_SEQ_CST))
+				__atomic_fetch_add(&stage->during, 1,
+						   __ATOMIC_RELAXED);
+			if (c % 5 == 0) {
+				ASSERT_DATA(p, len, c);
+			} else if (c % 5 == 1) {
+				ft_unmap(p, len);
+			}
+			_exit(0);
+		}
+		for (c = 0; c < VICTIMS; c++)
+			ft_turn_take(&ready);
+		start = ft_now_ns();
+		__atomic_store_n(&stage->leaving, true, __ATOMIC_SEQ_CST);
+		for (c = 0; c < VICTIMS; c++)
+			ft_turn_give(&go);
+		ASSERT_EQ(0, unload_soon());
+		__atomic_store_n(&stage->leaving, false, __ATOMIC_SEQ_CST);
+		took = ft_now_ns() - start;
+		for (c = 0; c < VICTIMS; c++) {
+			ASSERT_EQ(0, ft_reap(child[c]));
+		}
+		close(ready.fd[0]);
+		close(ready.fd[1]);
+		close(go.fd[0]);
+		close(go.fd[1]);
+		ASSERT_EQ(0, load(usual_params()));
+	}
+	TH_LOG("%lu ends, %llu while the device was emptied",
+	       rounds * VICTIMS, (unsigned long long)stage->during);
+	ASSERT_LT(0, stage->during);
+}
+
 /* Lines of a file of /proc that name the driver. */
 static unsigned int mentions(const char *path, const char *name)
 {
