@@ -55,17 +55,17 @@ static bool ferry_run_reachable(const struct ferry_fault_run *run, u64 vpn)
 	return ferry_reachable(&run->ctx->mirror, vpn, run->access);
 }
 
-/* What the VMA allows, in policy terms; -EFAULT when not this access. */
+/* What the VMA allows, in policy terms; -EFAULT or -EPERM when not this access. */
 static int ferry_run_check(struct ferry_fault_run *run, struct mm_struct *mm,
 			   struct ferry_policy_fault *pf)
 {
 	unsigned long addr = run->vpn << PAGE_SHIFT;
 	struct vm_area_struct *vma = vma_lookup(mm, addr);
 
-	if (!vma || !(vma->vm_flags & VM_READ) ||
-	    vma->vm_flags & VM_SHADOW_STACK ||
-	    (run->access != FERRY_ACCESS_READ && !(vma->vm_flags & VM_WRITE)))
+	if (!vma || !(vma->vm_flags & VM_READ) || vma->vm_flags & VM_SHADOW_STACK)
 		return -EFAULT;
+	if (run->access != FERRY_ACCESS_READ && !(vma->vm_flags & VM_WRITE))
+		return -EPERM;
 	pf->vma_start = vma->vm_start >> PAGE_SHIFT;
 	pf->vma_end = vma->vm_end >> PAGE_SHIFT;
 	pf->anonymous = vma_is_anonymous(vma);
@@ -119,7 +119,7 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 	pf.nr = run->nr;
 	if (pf.advice == FERRY_ADVISE_ACCESSED_BY)
 		pf.advice = FERRY_ADVISE_PREFER_RAM;
-	READ_ONCE(fd->policy)->place(&pf, a);
+	(run->ctx->policy ?: READ_ONCE(fd->policy))->place(&pf, a);
 	return 0;
 }
 
@@ -439,6 +439,22 @@ static int ferry_fault_map_locked(struct ferry_context *ctx,
 	return ret;
 }
 
+/*
+ * The same for a task that may be kept waiting by the user space behind a mapping:
+ * the mmap lock is dropped meanwhile, and what is shared at the device stays there.
+ */
+static int ferry_fault_map_patiently(struct ferry_context *ctx,
+				     const struct ferry_fault *f,
+				     unsigned long nr)
+{
+	int ret = ferry_mirror_map_patiently(&ctx->mirror, f->vpn << PAGE_SHIFT,
+					     nr, f->access);
+
+	if (!ret)
+		ferry_count_add(ctx->fd, FERRY_C_DEV_FAULT_MAPPED, nr);
+	return ret;
+}
+
 static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *f,
 			   struct mm_struct *mm)
 {
@@ -456,6 +472,10 @@ static int ferry_fault_map(struct ferry_context *ctx, const struct ferry_fault *
 	if (vma) {
 		nr = min3(f->nr, FERRY_WINDOW,
 			  (min(end, vma->vm_end) - addr) >> PAGE_SHIFT);
+		if (f->patient && f->access != FERRY_ACCESS_ATOMIC) {
+			mmap_read_unlock(mm);
+			return ferry_fault_map_patiently(ctx, f, nr);
+		}
 		ret = ferry_fault_map_locked(ctx, f, vma, nr);
 	}
 	mmap_read_unlock(mm);
@@ -494,7 +514,6 @@ static int ferry_fault_resolve(struct ferry_context *ctx, struct ferry_fault *f,
 	case -EAGAIN:
 		/* It kept changing: the engine tries again, and counts its tries. */
 		return 0;
-	case -EPERM:
 	case -EINVAL:
 	case -EOPNOTSUPP:
 		return -EFAULT;
@@ -510,12 +529,15 @@ static int ferry_fault_resolve(struct ferry_context *ctx, struct ferry_fault *f,
  * @len: bytes from there that the command would fault on next; at least 1
  * @access: FERRY_ACCESS_*
  * @tries: replays of this access before this one
+ * @patient: the caller may wait for userfaultfd, and be killed while it does
  *
- * Context: the context's engine; may sleep; no locks held.
- * Return: 0 to try the access again, -EFAULT, -ECANCELED, -ENOMEM, -EIO.
+ * Context: the context's engine, or a task of its address space; may sleep; no locks
+ * held.
+ * Return: 0 to try the access again, -EFAULT, -EPERM (a mapping forbids it),
+ * -ECANCELED, -ENOMEM, -EIO, -EINTR.
  */
 int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
-		      unsigned int tries)
+		      unsigned int tries, bool patient)
 {
 	u64 vpn = addr >> PAGE_SHIFT;
 	struct ferry_fault f = {
@@ -525,6 +547,7 @@ int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 			    FERRY_WINDOW),
 		.access = access,
 		.tries = tries,
+		.patient = patient,
 		.raised = ktime_get_ns(),
 	};
 	struct mm_struct *mm = ctx->fm->mm;

@@ -29,12 +29,16 @@
 #define FERRY_REPLAY_NS	(20ULL * NSEC_PER_SEC)
 #define FERRY_BINS	256
 
-/* An operand of a step: where it is and how much of it is still to come. */
+/*
+ * An operand of a step: where it is and how much of it is still to come; or a page of
+ * the kernel's own.
+ */
 struct ferry_operand {
 	u64 addr;
 	u64 left;
 	u32 access;
 	bool used;
+	struct page *page;
 };
 
 /* A command in execution. */
@@ -68,6 +72,7 @@ static int ferry_operand_translate(struct ferry_context *ctx,
 	u64 vpn = o->addr >> PAGE_SHIFT, pages;
 
 	memset(span, 0, sizeof(*span));
+	span->page = o->page;
 	if (!o->used ||
 	    !ferry_mirror_translate(&ctx->mirror, o->addr, o->access, span, len))
 		return 0;
@@ -102,6 +107,12 @@ static int ferry_step_try(struct ferry_command *c, const struct ferry_operand *d
 	return ret;
 }
 
+/* Whether an access that failed @tries times since @begun is tried again. */
+static bool ferry_replay(unsigned int tries, u64 begun)
+{
+	return tries < FERRY_REPLAYS || ktime_get_ns() - begun < FERRY_REPLAY_NS;
+}
+
 /* Do a step of at most @len bytes; c->x.len says how many it did. */
 static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 		      struct ferry_operand src, size_t len)
@@ -112,8 +123,7 @@ static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 	int ret;
 
 	len = min(len, FERRY_STEP);
-	for (tries = 0; tries < FERRY_REPLAYS ||
-	     ktime_get_ns() - begun < FERRY_REPLAY_NS; tries++) {
+	for (tries = 0; ferry_replay(tries, begun); tries++) {
 		if (READ_ONCE(c->ctx->closing))
 			return -ECANCELED;
 		ret = ferry_step_try(c, &dst, &src, len, &fault, &missing);
@@ -124,11 +134,11 @@ static int ferry_step(struct ferry_command *c, struct ferry_operand dst,
 		replays = fault == last ? replays + 1 : 0;
 		last = fault;
 		ret = ferry_fault_raise(c->ctx, fault->addr, missing,
-					fault->access, replays);
+					fault->access, replays, false);
 		if (ret) {
 			c->fault_addr = fault->addr;
 			c->access = fault->access;
-			return ret;
+			return ret == -EPERM ? -EFAULT : ret;
 		}
 		cond_resched();
 	}
@@ -659,4 +669,112 @@ int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req)
 put:
 	ferry_job_put(job);
 	return ret;
+}
+
+/* ---- clients -------------------------------------------------------------- */
+
+/*
+ * Pages from @addr on that need no fault, a window at most; *missing says how many
+ * after them do.
+ */
+static unsigned long ferry_reach_scan(struct ferry_context *ctx, u64 addr, u64 end,
+				      u32 access, unsigned long *missing)
+{
+	unsigned long nr = min_t(u64, FERRY_WINDOW, (end - addr) >> PAGE_SHIFT);
+	struct ferry_mirror *m = &ctx->mirror;
+	u64 vpn = addr >> PAGE_SHIFT;
+	unsigned long i;
+
+	mutex_lock(&m->lock);
+	for (i = 0; i < nr; i++) {
+		if (ferry_mirror_missing(m, vpn + i, 1, access))
+			break;
+	}
+	*missing = ferry_mirror_missing(m, vpn + i, nr - i, access);
+	mutex_unlock(&m->lock);
+	return i;
+}
+
+/**
+ * ferry_engine_reach - have a range made reachable before it is accessed
+ * @ctx: the context
+ * @addr: first address, page-aligned
+ * @end: end of the range, page-aligned
+ * @access: FERRY_ACCESS_*
+ * @patient: faults may wait for userfaultfd
+ *
+ * Each page was reachable at some moment; none is kept so.
+ *
+ * Context: the caller's own task, on its own address space; may sleep.
+ * Return: 0, or what ferry_fault_raise() says, -EPERM when a mapping forbids the
+ * access, -EBUSY when it kept changing, -EINTR.
+ */
+int ferry_engine_reach(struct ferry_context *ctx, u64 addr, u64 end, u32 access,
+		       bool patient)
+{
+	u64 begun = ktime_get_ns();
+	unsigned long have, missing;
+	unsigned int tries = 0;
+	int ret;
+
+	for (;;) {
+		have = ferry_reach_scan(ctx, addr, end, access, &missing);
+		addr += (u64)have << PAGE_SHIFT;
+		if (addr == end)
+			return 0;
+		if (have) {
+			tries = 0;
+			begun = ktime_get_ns();
+		}
+		if (!missing)
+			continue;
+		if (!ferry_replay(tries, begun))
+			return -EBUSY;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = ferry_fault_raise(ctx, addr, (u64)missing << PAGE_SHIFT,
+					access, tries++, patient);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+}
+
+/**
+ * ferry_engine_page - the device reads or writes a page for a client in the kernel
+ * @ctx: the context
+ * @a: the range; the page at its address is accessed. Its faults are counted
+ * @page: where the bytes go to, or come from
+ *
+ * A fault takes the rest of the range with it.
+ *
+ * Context: as for ferry_engine_reach().
+ * Return: 0, or an error as ferry_engine_reach() has it.
+ */
+int ferry_engine_page(struct ferry_context *ctx, struct ferry_access *a,
+		      struct page *page)
+{
+	const struct ferry_operand mem = {
+		a->addr, PAGE_SIZE, a->access, true, NULL,
+	};
+	const struct ferry_operand own = { .page = page };
+	struct ferry_command c = { .ctx = ctx, .x.op = FERRY_OP_COPY };
+	bool write = a->access != FERRY_ACCESS_READ;
+	const struct ferry_operand *fault;
+	u64 begun = ktime_get_ns(), missing;
+	unsigned int tries;
+	int ret;
+
+	for (tries = 0; ferry_replay(tries, begun); tries++) {
+		ret = ferry_step_try(&c, write ? &mem : &own, write ? &own : &mem,
+				     PAGE_SIZE, &fault, &missing);
+		if (ret != -EAGAIN)
+			return ret;
+		a->faults++;
+		ret = ferry_engine_reach(ctx, a->addr, a->end, a->access,
+					 a->patient);
+		if (ret)
+			return ret;
+	}
+	return -EBUSY;
 }

@@ -41,6 +41,7 @@ struct ferry_run {
  * struct ferry_eviction - an eviction and its scratch
  * @fd: the device
  * @block: the block at hand
+ * @whose: take only what this address space owns, or NULL
  * @runs: whose pages it holds
  * @nr_runs: how many
  * @wait_owners: wait for the mmap locks of owners
@@ -51,6 +52,7 @@ struct ferry_run {
 struct ferry_eviction {
 	struct ferry_device *fd;
 	unsigned long block;
+	struct ferry_mm *whose;
 	struct ferry_run *runs;
 	unsigned int nr_runs;
 	bool wait_owners;
@@ -75,7 +77,7 @@ static void ferry_evict_gather(struct ferry_eviction *e)
 	e->nr_runs = 0;
 	spin_lock(&r->lock);
 	for (i = 0; i < FERRY_BLOCK_FRAMES; i++) {
-		if (!meta[i].owner) {
+		if (!meta[i].owner || (e->whose && meta[i].owner != e->whose)) {
 			run = NULL;
 			continue;
 		}
@@ -431,6 +433,51 @@ int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 	ferry_eviction_fini(&e);
 unlock:
 	mutex_unlock(&fd->region.evict_lock);
+	return ret;
+}
+
+/**
+ * ferry_evict_owned - send home what an address space has on a device
+ * @fd: the device
+ * @fm: the address space
+ *
+ * What it no longer maps itself, but a child of its, stays.
+ *
+ * Context: may sleep; no mmap lock held.
+ * Return: 0, -EINTR, -ENOMEM.
+ */
+int ferry_evict_owned(struct ferry_device *fd, struct ferry_mm *fm)
+{
+	struct ferry_region *r = &fd->region;
+	struct ferry_eviction e;
+	int ret;
+
+	if (mutex_lock_killable(&r->evict_lock))
+		return -EINTR;
+	ret = ferry_eviction_init(&e, fd);
+	if (ret)
+		goto unlock;
+	e.whose = fm;
+	e.wait_owners = true;
+	for (e.block = 0; e.block < r->nr >> FERRY_MAX_ORDER; e.block++) {
+		if (!ferry_block_used(fd, e.block))
+			continue;
+		e.m.only_first = e.block << FERRY_MAX_ORDER;
+		ferry_evict_gather(&e);
+		ferry_evict_owners(&e, ferry_evict_mm_in_place);
+		ferry_evict_release(&e);
+		ferry_evict_gather(&e);
+		ferry_evict_owners(&e, ferry_evict_mm_anywhere);
+		ferry_evict_release(&e);
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	ferry_eviction_fini(&e);
+unlock:
+	mutex_unlock(&r->evict_lock);
 	return ret;
 }
 

@@ -40,6 +40,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <linux/ferry.h>
+#include "client.h"
 #include "compat.h"
 #include "frame.h"
 #include "hw.h"
@@ -173,6 +174,7 @@ struct ferry_region {
  *	are a hint
  * @access: FERRY_ACCESS_*
  * @tries: replays for this operand since another one faulted
+ * @patient: the task that raised it may wait for userfaultfd
  * @raised: when it was queued, ns
  * @status: how it was resolved; valid once @done
  * @done: completed by the service thread
@@ -184,6 +186,7 @@ struct ferry_fault {
 	unsigned long nr;
 	u32 access;
 	unsigned int tries;
+	bool patient;
 	u64 raised;
 	int status;
 	struct completion done;
@@ -332,6 +335,8 @@ void ferry_devices_leave(int idx);
 
 /* ---- main.c ------------------------------------------------------------ */
 
+struct ferry_context *ferry_context_open(struct ferry_device *fd);
+void ferry_context_close(struct ferry_context *ctx);
 extern const struct file_operations ferry_fops;
 extern unsigned long ferry_fault_window;
 extern enum ferry_kind ferry_pci_kind;
@@ -461,6 +466,8 @@ struct ferry_engine {
  * @closing: stops the engine; set once
  * @node: in its device's list
  * @stopped: its device is gone; engine and mirror are taken down
+ * @policy: where its faults put pages, or NULL: the device's policy says
+ * @fail_next: the next destination of a migration is not to be had; cleared then
  * @advice: hints by range, guarded by @advice_lock
  * @nr_advice: how many ranges
  * @advice_lock: guards the two
@@ -473,6 +480,8 @@ struct ferry_context {
 	bool closing;
 	struct list_head node;
 	bool stopped;
+	const struct ferry_policy_ops *policy;
+	bool fail_next;
 	struct list_head advice;
 	unsigned int nr_advice;
 	struct mutex advice_lock;
@@ -650,6 +659,9 @@ bool ferry_range_refused(struct mm_struct *mm, unsigned long start,
 			 unsigned long end);
 int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			 unsigned long nr, u32 access, bool local);
+int ferry_mirror_map_patiently(struct ferry_mirror *m, unsigned long start,
+			       unsigned long nr, u32 access);
+bool ferry_mirror_exclusive(struct ferry_mirror *m, u64 vpn, unsigned long nr);
 int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr);
 int ferry_mirror_translate(struct ferry_mirror *m, u64 addr, u32 access,
 			   struct ferry_span *span, size_t *len);
@@ -658,6 +670,14 @@ unsigned long ferry_mirror_missing(struct ferry_mirror *m, u64 vpn,
 int ferry_mirror_snapshot(struct ferry_mirror *m, unsigned long start,
 			  unsigned long nr, unsigned long *pfns);
 int ferry_query_range(struct ferry_context *ctx, const struct ferry_query *q);
+int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
+		      u64 len, ferry_query_fn fn, void *arg);
+
+/*
+ * Beside the flags that user space has: towards a device, only what is in RAM;
+ * towards RAM, only what is on the device of the context.
+ */
+#define FERRY_MIGRATE_LOCAL	(1U << 31)
 
 /* migrate.c */
 int ferry_migration_init(struct ferry_migration *m);
@@ -679,7 +699,7 @@ vm_fault_t ferry_migrate_to_ram(struct vm_fault *vmf);
 int ferry_faults_init(struct ferry_device *fd);
 void ferry_faults_fini(struct ferry_device *fd);
 int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
-		      unsigned int tries);
+		      unsigned int tries, bool patient);
 
 /* Which pages of devices of a kind the core collects. */
 static inline unsigned long ferry_kind_select(enum ferry_kind kind)
@@ -704,6 +724,7 @@ static inline bool ferry_device_has_huge(const struct ferry_device *fd)
 int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 		    bool impatient);
 void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave);
+int ferry_evict_owned(struct ferry_device *fd, struct ferry_mm *fm);
 void ferry_signal_owners(struct ferry_device *fd);
 
 /* engine.c */
@@ -712,6 +733,10 @@ void ferry_engine_stop(struct ferry_context *ctx);
 void ferry_engine_fini(struct ferry_context *ctx);
 int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req);
 int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req);
+int ferry_engine_reach(struct ferry_context *ctx, u64 addr, u64 end, u32 access,
+		       bool patient);
+int ferry_engine_page(struct ferry_context *ctx, struct ferry_access *a,
+		      struct page *page);
 
 /* advise, in policy terms; uapi.c asks, device_fault.c reads */
 int ferry_advise_range(struct ferry_context *ctx, const struct ferry_advise *req);
@@ -720,6 +745,7 @@ u32 ferry_advice_at(struct ferry_context *ctx, unsigned long addr,
 void ferry_advice_fini(struct ferry_context *ctx);
 
 /* uapi.c */
+int ferry_check_range(u64 addr, u64 len);
 long ferry_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 #endif /* FERRY_DRV_H */

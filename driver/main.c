@@ -104,13 +104,20 @@ MODULE_PARM_DESC(fault_window, "bytes that a CPU fault brings home, a power of t
 
 /* ---- the node ------------------------------------------------------------ */
 
-static int ferry_context_open(struct ferry_device *fd, struct file *file)
+/**
+ * ferry_context_open - make a context for the address space of the caller
+ * @fd: the device, in use by the caller
+ *
+ * Context: may sleep.
+ * Return: the context, or an error: -EBUSY (FERRY_MAX_CONTEXTS are open), -ENOMEM.
+ */
+struct ferry_context *ferry_context_open(struct ferry_device *fd)
 {
 	struct ferry_context *ctx;
 	int ret = -ENOMEM;
 
 	if (!atomic_add_unless(&fd->contexts, 1, FERRY_MAX_CONTEXTS))
-		return -EBUSY;
+		return ERR_PTR(-EBUSY);
 	ctx = kzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		goto count;
@@ -133,8 +140,7 @@ static int ferry_context_open(struct ferry_device *fd, struct file *file)
 	mutex_lock(&fd->list_lock);
 	list_add(&ctx->node, &fd->list);
 	mutex_unlock(&fd->list_lock);
-	file->private_data = ctx;
-	return 0;
+	return ctx;
 
 put:
 	ferry_mm_put(ctx->fm);
@@ -142,23 +148,26 @@ free:
 	kfree(ctx);
 count:
 	atomic_dec(&fd->contexts);
-	return ret;
+	return ERR_PTR(ret);
 }
 
 static int ferry_open(struct inode *inode, struct file *file)
 {
 	struct ferry_device *fd = container_of(inode->i_cdev,
 					       struct ferry_device, cdev);
-	int ret;
+	struct ferry_context *ctx;
 
 	if (!current->mm)
 		return -EINVAL;
 	/* Until it is put, the device is not taken down. */
 	if (!ferry_device_get(fd))
 		return -ENODEV;
-	ret = ferry_context_open(fd, file);
+	ctx = ferry_context_open(fd);
 	ferry_device_put(fd);
-	return ret ?: nonseekable_open(inode, file);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	file->private_data = ctx;
+	return nonseekable_open(inode, file);
 }
 
 /* Pages of an address space without contexts are the first to be evicted. */
@@ -202,9 +211,14 @@ static void ferry_context_stop(struct ferry_context *ctx)
 	mutex_unlock(&fd->list_lock);
 }
 
-static int ferry_release(struct inode *inode, struct file *file)
+/**
+ * ferry_context_close - take a context down
+ * @ctx: the context; no call of it is in progress
+ *
+ * Context: may sleep.
+ */
+void ferry_context_close(struct ferry_context *ctx)
 {
-	struct ferry_context *ctx = file->private_data;
 	struct ferry_device *fd = ctx->fd;
 
 	WRITE_ONCE(ctx->closing, true);
@@ -218,6 +232,11 @@ static int ferry_release(struct inode *inode, struct file *file)
 	atomic_dec(&fd->contexts);
 	put_device(&fd->dev);
 	kfree(ctx);
+}
+
+static int ferry_release(struct inode *inode, struct file *file)
+{
+	ferry_context_close(file->private_data);
 	return 0;
 }
 

@@ -126,7 +126,7 @@ static struct folio *ferry_window_folio(struct ferry_migration *m,
 	struct ferry_device *fd;
 	unsigned long pfn;
 
-	if (m->only) {
+	if (!m->ctx) {
 		pfn = m->only->region.first_pfn + m->only_first;
 	} else {
 		if (ferry_mirror_snapshot(&m->ctx->mirror, start, 1, &pfn) ||
@@ -313,6 +313,13 @@ static unsigned long ferry_index_at(struct ferry_migration *m, unsigned long i)
 	return linear_page_index(m->args.vma, m->args.start + i * PAGE_SIZE);
 }
 
+/* Whether the next destination is not to be had, because somebody asked for that. */
+static bool ferry_fail_now(struct ferry_migration *m)
+{
+	return m->ctx && READ_ONCE(m->ctx->fail_next) &&
+	       xchg(&m->ctx->fail_next, false);
+}
+
 /*
  * 4 KiB frames for the entries @at[0..n); entries that get none are marked.
  * Returns how many got one.
@@ -324,7 +331,8 @@ static unsigned int ferry_allocate_frames(struct ferry_migration *m,
 	unsigned long index = ferry_index_at(m, at[0]);
 	unsigned int i, got;
 
-	got = ferry_frames_take(m->dst, m->fm, index, 0, n, frames);
+	got = ferry_frames_take(m->dst, m->fm, index, 0, n - ferry_fail_now(m),
+				frames);
 	for (i = 0; i < got; i++) {
 		if (at[i] - at[0] != i)
 			ferry_frames_place(m->dst, frames[i], m->fm,
@@ -371,7 +379,8 @@ static unsigned long ferry_allocate_huge(struct ferry_migration *m,
 	unsigned long frame, n, got = 0;
 	u16 at[FERRY_CHUNK];
 
-	if (ferry_frames_take(m->dst, m->fm, ferry_index_at(m, i),
+	if (!ferry_fail_now(m) &&
+	    ferry_frames_take(m->dst, m->fm, ferry_index_at(m, i),
 			      FERRY_MAX_ORDER, 1, &frame)) {
 		ferry_dst_frame(m, i, frame, FERRY_MAX_ORDER);
 		ferry_why(m, i, HPAGE_PMD_NR, FERRY_REASON_RACED);
@@ -451,9 +460,10 @@ static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
 	unsigned long addr = m->args.start + i * PAGE_SIZE;
 	gfp_t gfp = order ? GFP_TRANSHUGE_LIGHT | __GFP_NOWARN :
 			    GFP_HIGHUSER_MOVABLE;
-	struct folio *folio;
+	struct folio *folio = NULL;
 
-	folio = vma_alloc_folio(gfp, order, m->args.vma, addr);
+	if (!ferry_fail_now(m))
+		folio = vma_alloc_folio(gfp, order, m->args.vma, addr);
 	if (folio)
 		ferry_dst_folio(m, i, folio);
 	return folio;
@@ -476,7 +486,8 @@ static unsigned int ferry_allocate_pages(struct ferry_migration *m, const u16 *a
 	struct page *pages[FERRY_CHUNK] = {};
 	unsigned int i, got = 0;
 
-	if (!ferry_has_mempolicy(m->args.vma))
+	if (!ferry_has_mempolicy(m->args.vma) &&
+	    !(m->ctx && READ_ONCE(m->ctx->fail_next)))
 		alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, n, pages);
 	for (i = 0; i < n; i++) {
 		bool ok = true;
@@ -1280,6 +1291,14 @@ int ferry_migrate_range(struct ferry_context *ctx, struct ferry_device *dst,
 	m.select = dst ? MIGRATE_VMA_SELECT_SYSTEM : 0;
 	if (!dst || ferry_devices_many())
 		m.select |= FERRY_SELECT_DEVICES;
+	if (m.flags & FERRY_MIGRATE_LOCAL) {
+		m.select = dst ? MIGRATE_VMA_SELECT_SYSTEM :
+				 ferry_kind_select(ctx->fd->kind);
+		if (!dst) {
+			m.only = ctx->fd;
+			m.only_nr = ctx->fd->region.nr;
+		}
+	}
 	if (!(m.flags & FERRY_MIGRATE_NO_THP) && (!dst || ferry_device_has_huge(dst)))
 		m.select |= MIGRATE_VMA_SELECT_COMPOUND;
 

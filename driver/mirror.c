@@ -309,19 +309,18 @@ bool ferry_range_refused(struct mm_struct *mm, unsigned long start,
 }
 
 /*
- * hmm_range_fault(), with one defect of 7.3 undone: for a range that begins in the
+ * One defect of hmm_range_fault() in 7.3 undone: for a range that begins in the
  * middle of a PMD-mapped device-private folio it reports the folio's first pages.
  * Only entries before the first PMD boundary can be wrong, and what is stored
  * instead is right on a fixed kernel, too.
  */
-static int ferry_hmm_range_fault(struct hmm_range *range)
+static void ferry_hmm_correct(struct hmm_range *range)
 {
 	unsigned long into = (range->start & ~HPAGE_PMD_MASK) >> PAGE_SHIFT;
 	unsigned long i, nr = (range->end - range->start) >> PAGE_SHIFT;
-	int ret = hmm_range_fault(range);
 
-	if (ret || !into)
-		return ret;
+	if (!into)
+		return;
 	nr = min(nr, HPAGE_PMD_NR - into);
 	for (i = 0; i < nr; i++) {
 		unsigned long hmm = range->hmm_pfns[i], pfn;
@@ -335,7 +334,15 @@ static int ferry_hmm_range_fault(struct hmm_range *range)
 		pfn = ALIGN_DOWN(pfn, HPAGE_PMD_NR) + into + i;
 		range->hmm_pfns[i] = (hmm & HMM_PFN_FLAGS) | pfn;
 	}
-	return 0;
+}
+
+static int ferry_hmm_range_fault(struct hmm_range *range)
+{
+	int ret = hmm_range_fault(range);
+
+	if (!ret)
+		ferry_hmm_correct(range);
+	return ret;
 }
 
 /* The device entry for what hmm_range_fault() found; 0 for nothing. */
@@ -448,6 +455,66 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			ret = 0;
 		}
 	}
+	kvfree(range.hmm_pfns);
+	return ret;
+}
+
+/**
+ * ferry_mirror_map_patiently - the same, and wait for user space behind a mapping
+ * @m: the mirror, covered over the range
+ * @start: first address, inside one granule with the rest
+ * @nr: pages, at most FERRY_WINDOW
+ * @access: FERRY_ACCESS_*
+ *
+ * The core drops the mmap lock while it waits, so that userfaultfd is served. What is
+ * on a Ferry device stays there.
+ *
+ * Context: mmap_lock not held; may sleep until a fatal signal.
+ * Return: as for ferry_mirror_map_hmm(), or -EINTR.
+ */
+int ferry_mirror_map_patiently(struct ferry_mirror *m, unsigned long start,
+			       unsigned long nr, u32 access)
+{
+	struct ferry_granule *g = ferry_mirror_granule(m, start);
+	struct hmm_range range = {
+		.notifier = &g->mni,
+		.start = start,
+		.end = start + (nr << PAGE_SHIFT),
+		.default_flags = HMM_PFN_REQ_FAULT,
+		.dev_private_owner = ferry_owner,
+	};
+	int ret;
+
+	if (access != FERRY_ACCESS_READ)
+		range.default_flags |= HMM_PFN_REQ_WRITE;
+	range.hmm_pfns = kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
+	if (!range.hmm_pfns)
+		return -ENOMEM;
+	ret = ferry_mirror_prepare(m) ?:
+	      hmm_range_fault_unlocked_timeout(&range,
+					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
+	if (ret)
+		goto free;
+	ferry_hmm_correct(&range);
+
+	/* A mapping that came meanwhile has moved the sequence on. */
+	ret = mmap_read_lock_killable(m->mm);
+	if (ret)
+		goto free;
+	if (ferry_range_refused(m->mm, range.start, range.end)) {
+		ret = -EFAULT;
+		goto unlock;
+	}
+	ret = -EBUSY;
+	mutex_lock(&m->lock);
+	if (!mmu_interval_read_retry(range.notifier, range.notifier_seq)) {
+		ferry_mirror_enter(m, start, nr, range.hmm_pfns, access);
+		ret = 0;
+	}
+	mutex_unlock(&m->lock);
+unlock:
+	mmap_read_unlock(m->mm);
+free:
 	kvfree(range.hmm_pfns);
 	return ret;
 }
@@ -571,6 +638,30 @@ unsigned long ferry_mirror_missing(struct ferry_mirror *m, u64 vpn,
 			break;
 	}
 	return i;
+}
+
+/**
+ * ferry_mirror_exclusive - whether the device has taken RAM for its atomics
+ * @m: the mirror
+ * @vpn: first page
+ * @nr: pages
+ *
+ * Context: takes mirror.lock.
+ * Return: true when a page of the range is still taken.
+ */
+bool ferry_mirror_exclusive(struct ferry_mirror *m, u64 vpn, unsigned long nr)
+{
+	bool taken = false;
+	unsigned long i;
+
+	mutex_lock(&m->lock);
+	for (i = 0; i < nr && !taken; i++) {
+		u64 pte = ferry_pt_lookup(&m->pt, vpn + i, NULL);
+
+		taken = pte & FERRY_PTE_PRESENT && pte & FERRY_PTE_EXCLUSIVE;
+	}
+	mutex_unlock(&m->lock);
+	return taken;
 }
 
 static int ferry_snapshot(struct mmu_interval_notifier *mni, struct mm_struct *mm,
@@ -749,50 +840,44 @@ static struct mm_struct *ferry_query_mm(struct ferry_context *ctx, pid_t pid)
 }
 
 /**
- * ferry_query_range - FERRY_IOC_QUERY, on checked arguments
- * @ctx: the caller's context
- * @q: the request
+ * ferry_query_pages - where the pages of a range are, window by window
+ * @ctx: the context that asks
+ * @mm: whose range, with mm_users held
+ * @addr: first address
+ * @len: bytes
+ * @fn: is given what is known of the next pages; may sleep, ends it by an error
+ * @arg: for @fn
  *
  * Context: may sleep.
- * Return: 0 or the errno that the uapi header names.
+ * Return: 0, -ENOMEM, -EINTR, -EBUSY, or what @fn says.
  */
-int ferry_query_range(struct ferry_context *ctx, const struct ferry_query *q)
+int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
+		      u64 len, ferry_query_fn fn, void *arg)
 {
-	struct ferry_residency __user *to = u64_to_user_ptr(q->pages);
 	struct mmu_interval_notifier mni = {};
 	struct ferry_residency *out = NULL;
 	unsigned long *pfns = NULL;
-	u64 addr, end = q->addr + q->len;
-	struct mm_struct *mm;
+	u64 end = addr + len;
 	int ret;
 
-	mm = ferry_query_mm(ctx, q->pid);
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
-	ret = mmu_interval_notifier_insert(&mni, mm, q->addr, q->len,
-					   &ferry_query_ops);
+	ret = mmu_interval_notifier_insert(&mni, mm, addr, len, &ferry_query_ops);
 	if (ret)
-		goto put;
+		return ret;
 	ret = -ENOMEM;
 	pfns = kvcalloc(FERRY_WINDOW, sizeof(*pfns), GFP_KERNEL);
 	out = kvcalloc(FERRY_WINDOW, sizeof(*out), GFP_KERNEL);
 	if (!pfns || !out)
 		goto remove;
 
-	for (addr = q->addr; addr < end; ) {
+	while (addr < end) {
 		unsigned long nr = min_t(u64, (end - addr) >> PAGE_SHIFT,
 					 FERRY_WINDOW);
 
 		ret = ferry_query_window(&mni, mm, mm == ctx->fm->mm ?
 					 &ctx->mirror : NULL, addr, nr, pfns,
-					 out);
+					 out) ?: fn(arg, out, nr);
 		if (ret)
 			break;
-		if (copy_to_user(to, out, nr * sizeof(*out))) {
-			ret = -EFAULT;
-			break;
-		}
-		to += nr;
 		addr += (u64)nr << PAGE_SHIFT;
 		cond_resched();
 		if (fatal_signal_pending(current)) {
@@ -804,7 +889,39 @@ remove:
 	mmu_interval_notifier_remove(&mni);
 	kvfree(pfns);
 	kvfree(out);
-put:
+	return ret;
+}
+
+static int ferry_query_to_user(void *arg, const struct ferry_residency *r,
+			       unsigned long nr)
+{
+	struct ferry_residency __user **to = arg;
+
+	if (copy_to_user(*to, r, nr * sizeof(*r)))
+		return -EFAULT;
+	*to += nr;
+	return 0;
+}
+
+/**
+ * ferry_query_range - FERRY_IOC_QUERY, on checked arguments
+ * @ctx: the caller's context
+ * @q: the request
+ *
+ * Context: may sleep.
+ * Return: 0 or the errno that the uapi header names.
+ */
+int ferry_query_range(struct ferry_context *ctx, const struct ferry_query *q)
+{
+	struct ferry_residency __user *to = u64_to_user_ptr(q->pages);
+	struct mm_struct *mm;
+	int ret;
+
+	mm = ferry_query_mm(ctx, q->pid);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	ret = ferry_query_pages(ctx, mm, q->addr, q->len, ferry_query_to_user,
+				&to);
 	mmput(mm);
 	return ret;
 }

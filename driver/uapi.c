@@ -15,8 +15,14 @@ static bool ferry_zero(const u64 *v, size_t n)
 	return !memchr_inv(v, 0, n * sizeof(*v));
 }
 
-/* A page-aligned range of user addresses; -EINVAL or -EFAULT when it is not. */
-static int ferry_check_range(u64 addr, u64 len)
+/**
+ * ferry_check_range - whether a range is one of whole pages of user addresses
+ * @addr: first byte
+ * @len: bytes
+ *
+ * Return: 0, -EINVAL (empty, not aligned, or too long), -EFAULT (not user addresses).
+ */
+int ferry_check_range(u64 addr, u64 len)
 {
 	u64 end;
 
