@@ -101,8 +101,9 @@ static int ferry_advice_set(struct ferry_context *ctx, unsigned long start,
 	unsigned int more;
 	int ret = 0;
 
-	spare = kzalloc_obj(*spare, GFP_KERNEL_ACCOUNT);
-	h = kzalloc_obj(*h, GFP_KERNEL_ACCOUNT);
+	spare = ferry_inject(hint_spare) ? NULL :
+		kzalloc_obj(*spare, GFP_KERNEL_ACCOUNT);
+	h = ferry_inject(hint) ? NULL : kzalloc_obj(*h, GFP_KERNEL_ACCOUNT);
 	if (!spare || !h) {
 		ret = -ENOMEM;
 		goto free;
@@ -112,7 +113,7 @@ static int ferry_advice_set(struct ferry_context *ctx, unsigned long start,
 	if (!more)
 		ferry_advice_cut(ctx, start, end, &spare);
 	more += advice != FERRY_ADVISE_NORMAL;
-	if (ctx->nr_advice + more > FERRY_MAX_ADVICE) {
+	if (ferry_inject(hint_limit) || ctx->nr_advice + more > FERRY_MAX_ADVICE) {
 		ret = -ENOSPC;
 		goto unlock;
 	}
@@ -141,18 +142,19 @@ static int ferry_advice_map(struct ferry_context *ctx, unsigned long start,
 	unsigned long addr, next;
 	int ret = 0;
 
-	if (!mmget_not_zero(mm))
+	if (ferry_inject(advise_mm) || !mmget_not_zero(mm))
 		return -ESRCH;
 	for (addr = start; addr < end && !ret; addr = next) {
 		struct vm_area_struct *vma;
 
-		if (signal_pending(current)) {
+		if (ferry_inject(advise_signal) || signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
 		next = min(end, ALIGN(addr + 1, FERRY_BLOCK_BYTES));
 		ret = ferry_mirror_cover(&ctx->mirror, addr, next);
-		if (ret || mmap_read_lock_killable(mm)) {
+		if (ret || ferry_inject(advise_lock) ||
+		    mmap_read_lock_killable(mm)) {
 			ret = ret ?: -EINTR;
 			break;
 		}

@@ -97,6 +97,8 @@ struct ferry_device *ferry_device_use(int index)
 	if (index < 0 || index >= FERRY_MAX_DEVICES)
 		return NULL;
 	fd = READ_ONCE(ferry_devs[array_index_nospec(index, FERRY_MAX_DEVICES)]);
+	if (ferry_inject(use_device))
+		return NULL;
 	return fd && fd->published && ferry_device_get(fd) ? fd : NULL;
 }
 
@@ -141,7 +143,7 @@ static void ferry_device_idle(struct percpu_ref *ref)
 static struct ferry_device *
 ferry_device_alloc(const struct ferry_device_desc *desc)
 {
-	struct ferry_device *fd = kzalloc_obj(*fd);
+	struct ferry_device *fd = ferry_inject(device) ? NULL : kzalloc_obj(*fd);
 
 	if (!fd)
 		return NULL;
@@ -172,7 +174,7 @@ static int ferry_device_memory(struct ferry_device *fd)
 	ret = ferry_stats_init(fd);
 	if (ret)
 		return ret;
-	ret = fd->hw->init(fd);
+	ret = ferry_inject(hw_init) ? -ENOMEM : fd->hw->init(fd);
 	if (ret)
 		goto stats;
 	ret = ferry_region_init(fd);
@@ -201,11 +203,13 @@ static int ferry_device_workers(struct ferry_device *fd)
 {
 	int ret;
 
-	ret = percpu_ref_init(&fd->users, ferry_device_idle, 0, GFP_KERNEL);
+	ret = ferry_inject(device_users) ? -ENOMEM :
+	      percpu_ref_init(&fd->users, ferry_device_idle, 0, GFP_KERNEL);
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
-	fd->engine_wq = alloc_workqueue("ferry%u", WQ_UNBOUND,
+	fd->engine_wq = ferry_inject(device_workqueue) ? NULL :
+			alloc_workqueue("ferry%u", WQ_UNBOUND,
 					FERRY_MAX_CONTEXTS, fd->index);
 	if (!fd->engine_wq)
 		goto users;
@@ -236,7 +240,8 @@ static int ferry_device_publish(struct ferry_device *fd)
 	int ret;
 
 	WRITE_ONCE(fd->published, true);
-	ret = cdev_device_add(&fd->cdev, &fd->dev);
+	ret = ferry_inject(device_node) ? -ENOMEM :
+	      cdev_device_add(&fd->cdev, &fd->dev);
 	if (ret) {
 		WRITE_ONCE(fd->published, false);
 		dev_err(&fd->dev, "no node: error %d\n", ret);
@@ -258,11 +263,12 @@ static int ferry_device_number(struct ferry_device *fd)
 		if (!ferry_devs[i])
 			break;
 	}
-	if (i == FERRY_MAX_DEVICES)
+	if (ferry_inject(device_number) || i == FERRY_MAX_DEVICES)
 		return -ENOSPC;
 	fd->index = i;
 	fd->dev.devt = MKDEV(MAJOR(ferry_devt), i);
-	return dev_set_name(&fd->dev, "ferry%u", i);
+	return ferry_inject(device_name) ? -ENOMEM :
+	       dev_set_name(&fd->dev, "ferry%u", i);
 }
 
 static int ferry_device_make(struct ferry_device *fd)
@@ -519,7 +525,7 @@ struct ferry_device *ferry_device_make_grave(u64 bytes)
 	if (!fd)
 		return ERR_PTR(-ENOMEM);
 	fd->grave = true;
-	ret = dev_set_name(&fd->dev, "lost");
+	ret = ferry_inject(grave_name) ? -ENOMEM : dev_set_name(&fd->dev, "lost");
 	if (!ret)
 		ret = ferry_device_memory(fd);
 	if (ret) {
@@ -592,11 +598,12 @@ static void ferry_graves_clear(void)
  */
 int ferry_devices_init(void)
 {
-	int ret = class_register(&ferry_class);
+	int ret = ferry_inject(class) ? -ENOMEM : class_register(&ferry_class);
 
 	if (ret)
 		return ret;
-	ret = alloc_chrdev_region(&ferry_devt, 0, FERRY_MAX_DEVICES, "ferry");
+	ret = ferry_inject(devt) ? -EBUSY :
+	      alloc_chrdev_region(&ferry_devt, 0, FERRY_MAX_DEVICES, "ferry");
 	if (ret)
 		class_unregister(&ferry_class);
 	else

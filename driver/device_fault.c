@@ -103,7 +103,7 @@ static int ferry_run_ask(struct ferry_fault_run *run, struct mm_struct *mm,
 	int ret;
 
 	a->place = FERRY_PLACE_MAP;
-	if (!mmap_read_trylock(mm))
+	if (ferry_inject(fault_trylock) || !mmap_read_trylock(mm))
 		return 0;
 	ret = ferry_run_check(run, mm, &pf);
 	here = !ret && ferry_run_is_here(run);
@@ -177,7 +177,8 @@ static int ferry_run_resolve(struct ferry_fault_run *run)
 	struct mem_cgroup *memcg, *old;
 	int ret, idx;
 
-	if (READ_ONCE(run->ctx->closing) || !mmget_not_zero(mm))
+	if (ferry_inject(fault_run_mm) || READ_ONCE(run->ctx->closing) ||
+	    !mmget_not_zero(mm))
 		return -ECANCELED;
 	idx = ferry_devices_enter();
 	/* What it allocates is the owner's. */
@@ -324,7 +325,8 @@ int ferry_faults_init(struct ferry_device *fd)
 	q->len = 0;
 	init_waitqueue_head(&q->work);
 	init_waitqueue_head(&q->room);
-	t = kthread_run(ferry_service_thread, fd, "ferry%u-fault", fd->index);
+	t = ferry_inject(service_thread) ? ERR_PTR(-ENOMEM) :
+	    kthread_run(ferry_service_thread, fd, "ferry%u-fault", fd->index);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	q->thread = t;
@@ -345,7 +347,7 @@ static bool ferry_fault_queue(struct ferry_fault_queue *q, struct ferry_fault *f
 	bool room;
 
 	spin_lock(&q->lock);
-	room = q->len < FERRY_FAULT_QUEUE;
+	room = !ferry_inject(fault_queue) && q->len < FERRY_FAULT_QUEUE;
 	if (room) {
 		list_add_tail(&f->node, &q->list);
 		WRITE_ONCE(q->len, q->len + 1);
@@ -554,7 +556,7 @@ int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 	struct mem_cgroup *memcg, *old;
 	int ret, idx;
 
-	if (!mmget_not_zero(mm))
+	if (ferry_inject(fault_mm) || !mmget_not_zero(mm))
 		return -ECANCELED;
 	idx = ferry_devices_enter();
 	memcg = get_mem_cgroup_from_mm(mm);

@@ -422,7 +422,8 @@ int ferry_engine_init(struct ferry_context *ctx)
 	init_waitqueue_head(&e->wait);
 	INIT_WORK(&e->work, ferry_engine_work);
 	e->next_seq = 1;
-	e->bins = kcalloc(FERRY_BINS, sizeof(*e->bins), GFP_KERNEL_ACCOUNT);
+	e->bins = ferry_inject(engine_bins) ? NULL :
+		  kcalloc(FERRY_BINS, sizeof(*e->bins), GFP_KERNEL_ACCOUNT);
 	return e->bins ? 0 : -ENOMEM;
 }
 
@@ -518,13 +519,16 @@ static int ferry_job_read(struct ferry_job *job, const struct ferry_submit *req)
 	u32 i;
 
 	job->count = req->count;
-	job->cmds = kvmalloc_array(req->count, sizeof(*job->cmds),
+	job->cmds = ferry_inject(job_commands) ? NULL :
+		    kvmalloc_array(req->count, sizeof(*job->cmds),
 				   GFP_KERNEL_ACCOUNT);
-	job->results = kvcalloc(req->count, sizeof(*job->results),
+	job->results = ferry_inject(job_results) ? NULL :
+		       kvcalloc(req->count, sizeof(*job->results),
 				GFP_KERNEL_ACCOUNT);
 	if (!job->cmds || !job->results)
 		return -ENOMEM;
-	if (copy_from_user(job->cmds, u64_to_user_ptr(req->cmds),
+	if (ferry_inject(job_copy) ||
+	    copy_from_user(job->cmds, u64_to_user_ptr(req->cmds),
 			   array_size(req->count, sizeof(*job->cmds))))
 		return -EFAULT;
 	for (i = 0; i < job->count; i++) {
@@ -532,7 +536,9 @@ static int ferry_job_read(struct ferry_job *job, const struct ferry_submit *req)
 			return -EINVAL;
 	}
 	if (req->eventfd >= 0) {
-		struct eventfd_ctx *fd = eventfd_ctx_fdget(req->eventfd);
+		struct eventfd_ctx *fd = ferry_inject(job_eventfd) ?
+					 ERR_PTR(-EBADF) :
+					 eventfd_ctx_fdget(req->eventfd);
 
 		if (IS_ERR(fd))
 			return -EBADF;
@@ -555,7 +561,7 @@ int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req)
 	struct ferry_job *job;
 	int ret;
 
-	job = kzalloc_obj(*job, GFP_KERNEL_ACCOUNT);
+	job = ferry_inject(job) ? NULL : kzalloc_obj(*job, GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;
 	kref_init(&job->ref);
@@ -564,7 +570,7 @@ int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req)
 		goto put;
 
 	spin_lock(&e->lock);
-	if (e->queued >= FERRY_MAX_QUEUED) {
+	if (ferry_inject(job_queue) || e->queued >= FERRY_MAX_QUEUED) {
 		ret = -EAGAIN;
 	} else {
 		job->seq = e->next_seq++;
@@ -654,7 +660,8 @@ int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req)
 
 	if (!job)
 		return -ENOENT;
-	ret = ferry_job_await(&ctx->engine, job, &req->timeout_ns);
+	ret = ferry_inject(wait_signal) ? -EINTR :
+	      ferry_job_await(&ctx->engine, job, &req->timeout_ns);
 	if (ret)
 		goto put;
 	req->count = job->count;
@@ -663,8 +670,9 @@ int ferry_engine_wait(struct ferry_context *ctx, struct ferry_wait *req)
 	req->access = job->access;
 	req->fault_addr = job->fault_addr;
 	if (req->results &&
-	    copy_to_user(u64_to_user_ptr(req->results), job->results,
-			 (size_t)min(room, job->count) * sizeof(*job->results)))
+	    (ferry_inject(wait_copy) ||
+	     copy_to_user(u64_to_user_ptr(req->results), job->results,
+			  (size_t)min(room, job->count) * sizeof(*job->results))))
 		ret = -EFAULT;
 put:
 	ferry_job_put(job);

@@ -179,7 +179,9 @@ static bool ferry_evict_lock(struct ferry_eviction *e, struct mm_struct *mm,
 {
 	bool locked;
 
-	if (wait)
+	if (wait ? ferry_inject(evict_lock_mm) : ferry_inject(evict_trylock_mm))
+		locked = false;
+	else if (wait)
 		locked = !mmap_read_lock_killable(mm);
 	else
 		locked = mmap_read_trylock(mm);
@@ -191,7 +193,7 @@ static bool ferry_evict_lock(struct ferry_eviction *e, struct mm_struct *mm,
 static void ferry_evict_mm(struct ferry_eviction *e, struct mm_struct *mm,
 			   struct ferry_mm *fm, bool wait, ferry_evict_fn fn)
 {
-	if (!mmget_not_zero(mm))
+	if (ferry_inject(evict_mm) || !mmget_not_zero(mm))
 		return;
 	if (ferry_evict_lock(e, mm, wait)) {
 		e->m.fm = fm;
@@ -229,7 +231,8 @@ static struct mm_struct **ferry_all_mms(unsigned int *n)
 		room++;
 	rcu_read_unlock();
 
-	mms = kvcalloc(room, sizeof(*mms), GFP_KERNEL);
+	mms = ferry_inject(evict_mms) ? NULL :
+	      kvcalloc(room, sizeof(*mms), GFP_KERNEL);
 	if (!mms)
 		return NULL;
 	rcu_read_lock();
@@ -322,7 +325,8 @@ static int ferry_eviction_init(struct ferry_eviction *e, struct ferry_device *fd
 	};
 	if (ferry_device_has_huge(fd))
 		e->m.select |= MIGRATE_VMA_SELECT_COMPOUND;
-	e->runs = kvcalloc(FERRY_BLOCK_FRAMES, sizeof(*e->runs), GFP_KERNEL);
+	e->runs = ferry_inject(evict_runs) ? NULL :
+		  kvcalloc(FERRY_BLOCK_FRAMES, sizeof(*e->runs), GFP_KERNEL);
 	if (!e->runs)
 		return -ENOMEM;
 	ret = ferry_migration_init(&e->m);
@@ -376,16 +380,17 @@ static int ferry_evict_until(struct ferry_eviction *e, unsigned long frames,
 	unsigned long *tried;
 	int ret = 0;
 
-	tried = bitmap_zalloc(fd->region.nr >> FERRY_MAX_ORDER, GFP_KERNEL);
+	tried = ferry_inject(evict_tried) ? NULL :
+		bitmap_zalloc(fd->region.nr >> FERRY_MAX_ORDER, GFP_KERNEL);
 	if (!tried)
 		return -ENOMEM;
 	while (!ferry_has_room(fd, frames, huge)) {
 		e->block = ferry_pick_block(fd, tried);
-		if (e->block == FERRY_NO_FRAME) {
+		if (ferry_inject(evict_pick) || e->block == FERRY_NO_FRAME) {
 			ret = -ENOSPC;
 			break;
 		}
-		if (fatal_signal_pending(current)) {
+		if (ferry_inject(evict_signal) || fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
@@ -417,7 +422,8 @@ int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 	int ret;
 
 	frames = min(frames, fd->region.nr);
-	if (mutex_lock_killable(&fd->region.evict_lock))
+	if (ferry_inject(evict_lock) ||
+	    mutex_lock_killable(&fd->region.evict_lock))
 		return -EINTR;
 	ret = 0;
 	if (ferry_has_room(fd, frames, huge))

@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "frame.h"
 #include "hw.h"
+#include "inject.h"
 #include "pagetable.h"
 #include "policy.h"
 

@@ -76,7 +76,8 @@ int ferry_guard_init(struct ferry_mm *fm)
 	INIT_LIST_HEAD(&fm->transits);
 	init_waitqueue_head(&fm->transit_wait);
 	fm->guard.ops = &ferry_guard_ops;
-	return mmu_notifier_register(&fm->guard, fm->mm);
+	return ferry_inject(guard) ? -ENOMEM :
+	       mmu_notifier_register(&fm->guard, fm->mm);
 }
 
 /**

@@ -42,7 +42,8 @@ static int ferry_pci_hw_init(struct ferry_device *fd)
 
 	if (fd->kind == FERRY_KIND_COHERENT)
 		return 0;
-	p->vram.base = memremap(fd->range.start, fd->bytes, MEMREMAP_WC);
+	p->vram.base = ferry_inject(pci_map) ? NULL :
+		       memremap(fd->range.start, fd->bytes, MEMREMAP_WC);
 	return p->vram.base ? 0 : -ENOMEM;
 }
 
@@ -160,11 +161,11 @@ static int ferry_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (ivshmem && !ferry_pci_take && !device_has_driver_override(&pdev->dev))
 		return -ENODEV;
-	p = kzalloc_obj(*p);
+	p = ferry_inject(pci) ? NULL : kzalloc_obj(*p);
 	if (!p)
 		return -ENOMEM;
 	p->pdev = pdev;
-	ret = pci_enable_device_mem(pdev);
+	ret = ferry_inject(pci_enable) ? -ENOMEM : pci_enable_device_mem(pdev);
 	if (ret)
 		goto free;
 	p->bar = ferry_pci_pick_bar(pdev, ivshmem);
@@ -173,7 +174,8 @@ static int ferry_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		pci_err(pdev, "refused: no prefetchable memory BAR of 2 MiB or more, with an address\n");
 		goto disable;
 	}
-	ret = pci_request_region(pdev, p->bar, "ferry");
+	ret = ferry_inject(pci_region) ? -EBUSY :
+	      pci_request_region(pdev, p->bar, "ferry");
 	if (ret)
 		goto disable;
 	ret = ferry_pci_add(p);
@@ -223,7 +225,8 @@ static struct pci_driver ferry_pci_driver = {
  */
 int ferry_pci_init(void)
 {
-	return pci_register_driver(&ferry_pci_driver);
+	return ferry_inject(pci_driver) ? -ENOMEM :
+	       pci_register_driver(&ferry_pci_driver);
 }
 
 /**

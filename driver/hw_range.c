@@ -19,15 +19,17 @@ static int ferry_range_hw_init(struct ferry_device *fd)
 	struct ferry_vram *v;
 	int ret = -ENOMEM;
 
-	v = kzalloc_obj(*v);
+	v = ferry_inject(range) ? NULL : kzalloc_obj(*v);
 	if (!v)
 		return -ENOMEM;
-	if (!request_mem_region(fd->range.start, fd->bytes, "ferry")) {
+	if (ferry_inject(range_region) ||
+	    !request_mem_region(fd->range.start, fd->bytes, "ferry")) {
 		ret = -EBUSY;
 		goto free;
 	}
 	if (fd->kind == FERRY_KIND_PRIVATE) {
-		v->base = memremap(fd->range.start, fd->bytes, MEMREMAP_WB);
+		v->base = ferry_inject(range_map) ? NULL :
+			  memremap(fd->range.start, fd->bytes, MEMREMAP_WB);
 		if (!v->base)
 			goto release;
 	}

@@ -14,10 +14,11 @@ static int ferry_soft_init(struct ferry_device *fd)
 {
 	struct ferry_vram *v;
 
-	v = kzalloc_obj(*v);
+	v = ferry_inject(soft) ? NULL : kzalloc_obj(*v);
 	if (!v)
 		return -ENOMEM;
-	v->base = vmalloc_huge_node(fd->bytes, GFP_KERNEL | __GFP_NOWARN |
+	v->base = ferry_inject(soft_vram) ? NULL :
+		  vmalloc_huge_node(fd->bytes, GFP_KERNEL | __GFP_NOWARN |
 				    __GFP_ZERO, NUMA_NO_NODE);
 	if (!v->base) {
 		kfree(v);

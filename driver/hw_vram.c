@@ -103,6 +103,9 @@ u64 ferry_vram_copy(struct ferry_device *fd, const struct ferry_copy *c,
 	unsigned int i;
 	u64 fence;
 
+	/* Nothing is copied, so that whoever overlooks it has lost it. */
+	if (ferry_inject(copy_lost))
+		return FERRY_FENCE_LOST;
 	for (i = 0; i < n; i++, c++) {
 		void *vram = v->base + c->vram;
 		size_t len = (size_t)c->nr << PAGE_SHIFT;
@@ -260,8 +263,9 @@ int ferry_vram_execute(struct ferry_device *fd, struct ferry_exec *x)
 		ret = -EINVAL;
 	}
 
-	if (!ret && !(ferry_vram_span_ok(&x->dst, x->len) &&
-		      ferry_vram_span_ok(&x->src, x->len)))
+	if (!ret && (ferry_inject(step_lost) ||
+		     !(ferry_vram_span_ok(&x->dst, x->len) &&
+		       ferry_vram_span_ok(&x->src, x->len))))
 		ret = -EIO;
 
 	/* kmap_local mappings nest: last in, first out. */

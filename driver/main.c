@@ -116,9 +116,11 @@ struct ferry_context *ferry_context_open(struct ferry_device *fd)
 	struct ferry_context *ctx;
 	int ret = -ENOMEM;
 
-	if (!atomic_add_unless(&fd->contexts, 1, FERRY_MAX_CONTEXTS))
+	if (ferry_inject(context_limit) ||
+	    !atomic_add_unless(&fd->contexts, 1, FERRY_MAX_CONTEXTS))
 		return ERR_PTR(-EBUSY);
-	ctx = kzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
+	ctx = ferry_inject(context) ? NULL :
+	      kzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		goto count;
 	ctx->fd = fd;
@@ -160,7 +162,7 @@ static int ferry_open(struct inode *inode, struct file *file)
 	if (!current->mm)
 		return -EINVAL;
 	/* Until it is put, the device is not taken down. */
-	if (!ferry_device_get(fd))
+	if (ferry_inject(open_device) || !ferry_device_get(fd))
 		return -ENODEV;
 	ctx = ferry_context_open(fd);
 	ferry_device_put(fd);

@@ -61,7 +61,8 @@ int ferry_migration_init(struct ferry_migration *m)
 	unsigned int batch = min_t(unsigned long, m->max, FERRY_BATCH);
 	void *p;
 
-	p = kvmalloc(2 * pfns + batch * sizeof(*m->copies) + m->max, GFP_KERNEL);
+	p = ferry_inject(migration) ? NULL :
+	    kvmalloc(2 * pfns + batch * sizeof(*m->copies) + m->max, GFP_KERNEL);
 	if (!p)
 		return -ENOMEM;
 	m->src = p;
@@ -154,7 +155,8 @@ static struct folio *ferry_window_folio(struct ferry_migration *m,
 bool ferry_migrate_alone(struct ferry_migration *m, struct vm_area_struct *vma,
 			 struct folio *folio, unsigned long start)
 {
-	if (!m->fm || m->fm->mm != vma->vm_mm || folio_mapcount(folio) != 1)
+	if (ferry_inject(migrate_alone) || !m->fm || m->fm->mm != vma->vm_mm ||
+	    folio_mapcount(folio) != 1)
 		return false;
 	ferry_transit_begin(m->fm, &m->transit, start);
 	return true;
@@ -223,7 +225,7 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 		ferry_count(m->dst, FERRY_C_SPLIT_HUGE);
 	if (m->lend)
 		ferry_fault_lend(m->fault_page, &hold);
-	ret = migrate_vma_setup(&m->args);
+	ret = ferry_inject(collect) ? -EINVAL : migrate_vma_setup(&m->args);
 	if (m->lend)
 		ferry_fault_regain(m->fault_page, &hold);
 	if (m->write_locked) {
@@ -462,7 +464,8 @@ static bool ferry_dst_system(struct ferry_migration *m, unsigned long i,
 			    GFP_HIGHUSER_MOVABLE;
 	struct folio *folio = NULL;
 
-	if (!ferry_fail_now(m))
+	if (!ferry_fail_now(m) &&
+	    !(order ? ferry_inject(folio_huge) : ferry_inject(folio)))
 		folio = vma_alloc_folio(gfp, order, m->args.vma, addr);
 	if (folio)
 		ferry_dst_folio(m, i, folio);
@@ -486,7 +489,7 @@ static unsigned int ferry_allocate_pages(struct ferry_migration *m, const u16 *a
 	struct page *pages[FERRY_CHUNK] = {};
 	unsigned int i, got = 0;
 
-	if (!ferry_has_mempolicy(m->args.vma) &&
+	if (!ferry_inject(folio_bulk) && !ferry_has_mempolicy(m->args.vma) &&
 	    !(m->ctx && READ_ONCE(m->ctx->fail_next)))
 		alloc_pages_bulk(GFP_HIGHUSER_MOVABLE, n, pages);
 	for (i = 0; i < n; i++) {
@@ -857,7 +860,7 @@ static u8 ferry_why_coherent_pfn(unsigned long pfn)
 	struct folio *folio = page_folio(pfn_to_page(pfn));
 	u8 why = FERRY_REASON_RACED;
 
-	if (!folio_try_get(folio))
+	if (ferry_inject(why_coherent) || !folio_try_get(folio))
 		return why;
 	if (folio_maybe_dma_pinned(folio) ||
 	    folio_ref_count(folio) > folio_mapcount(folio) + 1)
@@ -878,7 +881,7 @@ static u8 ferry_why_ram_pfn(struct ferry_migration *m, unsigned long pfn)
 	if (is_zero_pfn(pfn))
 		return FERRY_REASON_RACED;
 	folio = page_folio(pfn_to_page(pfn));
-	if (!folio_try_get(folio))
+	if (ferry_inject(why_ram) || !folio_try_get(folio))
 		return FERRY_REASON_RACED;
 	if (folio_is_zone_device(folio))
 		why = FERRY_REASON_OTHER;
@@ -1055,7 +1058,7 @@ static bool ferry_hmm_is_ksm(unsigned long hmm)
 	    ferry_pfn_device(hmm & ~HMM_PFN_FLAGS))
 		return false;
 	folio = page_folio(hmm_pfn_to_page(hmm));
-	if (!folio_try_get(folio))
+	if (ferry_inject(ksm_folio) || !folio_try_get(folio))
 		return false;
 	ksm = folio_test_ksm(folio);
 	folio_put(folio);
@@ -1162,11 +1165,14 @@ static int ferry_migrate_lock(struct ferry_migration *m, struct mm_struct *mm)
 
 	if (!m->want_write) {
 		if (m->impatient)
-			return mmap_read_trylock(mm) ? 0 : -EAGAIN;
-		return mmap_read_lock_killable(mm);
+			return !ferry_inject(migrate_trylock) &&
+			       mmap_read_trylock(mm) ? 0 : -EAGAIN;
+		return ferry_inject(migrate_lock) ? -EINTR :
+		       mmap_read_lock_killable(mm);
 	}
 	/* There is no trylock for writing; what is merged may stay in RAM. */
-	ret = m->impatient ? -EAGAIN : mmap_write_lock_killable(mm);
+	ret = m->impatient ? -EAGAIN : ferry_inject(migrate_write_lock) ? -EINTR :
+	      mmap_write_lock_killable(mm);
 	m->write_locked = !ret;
 	return ret;
 }
@@ -1242,7 +1248,8 @@ int ferry_migrate_run(struct ferry_migration *m, struct mm_struct *mm,
 						    FERRY_BLOCK_BYTES));
 
 		/* One window is done first, whatever timers the caller runs. */
-		if (m->interruptible && *reached != start && signal_pending(current))
+		if (m->interruptible && *reached != start &&
+		    (ferry_inject(migrate_signal) || signal_pending(current)))
 			return -EINTR;
 		if (m->dst && ferry_device_is_going(m->dst))
 			return -ENODEV;
@@ -1305,7 +1312,7 @@ int ferry_migrate_range(struct ferry_context *ctx, struct ferry_device *dst,
 	ret = ferry_migration_init(&m);
 	if (ret)
 		return ret;
-	if (!mmget_not_zero(mm)) {
+	if (ferry_inject(migrate_mm) || !mmget_not_zero(mm)) {
 		ret = -ESRCH;
 		goto out;
 	}

@@ -179,18 +179,20 @@ static int ferry_granule_add(struct ferry_mirror *m, unsigned long i)
 	struct ferry_granule *g;
 	int ret;
 
-	g = kzalloc_obj(*g, GFP_KERNEL_ACCOUNT);
+	g = ferry_inject(granule) ? NULL : kzalloc_obj(*g, GFP_KERNEL_ACCOUNT);
 	if (!g)
 		return -ENOMEM;
 	g->mirror = m;
-	ret = mmu_interval_notifier_insert(&g->mni, m->mm,
+	ret = ferry_inject(granule_notifier) ? -ENOMEM :
+	      mmu_interval_notifier_insert(&g->mni, m->mm,
 					   i << FERRY_GRANULE_SHIFT,
 					   FERRY_GRANULE, &ferry_granule_ops);
 	if (ret) {
 		kfree(g);
 		return ret;
 	}
-	ret = xa_err(xa_store(&m->granules, i, g, GFP_KERNEL_ACCOUNT));
+	ret = ferry_inject(granule_store) ? -ENOMEM :
+	      xa_err(xa_store(&m->granules, i, g, GFP_KERNEL_ACCOUNT));
 	if (ret) {
 		mmu_interval_notifier_remove(&g->mni);
 		kfree(g);
@@ -272,7 +274,8 @@ bool ferry_commit_lock(struct ferry_mirror *m, struct ferry_commit *c)
 	mutex_lock(&m->lock);
 	list_del(&c->node);
 	c->task = NULL;
-	return !c->raced && !mmu_interval_read_retry(&c->granule->mni, c->seq);
+	return !ferry_inject(commit_raced) && !c->raced &&
+	       !mmu_interval_read_retry(&c->granule->mni, c->seq);
 }
 
 /* secretmem pages are not in the kernel's map: no device may reach them. */
@@ -338,7 +341,7 @@ static void ferry_hmm_correct(struct hmm_range *range)
 
 static int ferry_hmm_range_fault(struct hmm_range *range)
 {
-	int ret = hmm_range_fault(range);
+	int ret = ferry_inject(hmm) ? -EBUSY : hmm_range_fault(range);
 
 	if (!ret)
 		ferry_hmm_correct(range);
@@ -431,16 +434,19 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 		return -EFAULT;
 	if (access != FERRY_ACCESS_READ)
 		range.default_flags |= HMM_PFN_REQ_WRITE;
-	range.hmm_pfns = kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
+	range.hmm_pfns = ferry_inject(map_pfns) ? NULL :
+			 kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
 	if (!range.hmm_pfns)
 		return -ENOMEM;
 	ret = ferry_mirror_prepare(m);
 	while (!ret) {
 		range.notifier_seq = mmu_interval_read_begin(range.notifier);
-		ret = ferry_hmm_range_fault(&range);
+		ret = ferry_inject(map_fault) ? -EFAULT :
+		      ferry_hmm_range_fault(&range);
 		if (!ret) {
 			mutex_lock(&m->lock);
-			if (!mmu_interval_read_retry(range.notifier,
+			if (!ferry_inject(map_raced) &&
+			    !mmu_interval_read_retry(range.notifier,
 						     range.notifier_seq)) {
 				ferry_mirror_enter(m, start, nr, range.hmm_pfns,
 						   access);
@@ -543,7 +549,8 @@ int ferry_mirror_map_exclusive(struct ferry_mirror *m, unsigned long addr)
 	if (ret)
 		return ret;
 	ferry_commit_begin(m, &c, g);
-	page = make_device_exclusive(m->mm, addr, ferry_owner, &folio);
+	page = ferry_inject(exclusive) ? ERR_PTR(-EBUSY) :
+	       make_device_exclusive(m->mm, addr, ferry_owner, &folio);
 	ret = -EBUSY;
 	if (ferry_commit_lock(m, &c) && !IS_ERR(page))
 		/* Without a spare table, as when it raced: try again. */
@@ -733,7 +740,7 @@ static bool ferry_pfn_is_zero(const struct vm_area_struct *vma, unsigned long pf
 	if (!vma_is_anonymous(vma))
 		return false;
 	folio = page_folio(pfn_to_page(pfn));
-	if (!folio_try_get(folio))
+	if (ferry_inject(zero_folio) || !folio_try_get(folio))
 		return false;
 	zero = folio == page_folio(pfn_to_page(pfn)) && !folio_test_anon(folio);
 	folio_put(folio);
@@ -783,7 +790,7 @@ static int ferry_query_window(struct mmu_interval_notifier *mni,
 	unsigned long i;
 	int ret;
 
-	if (mmap_read_lock_killable(mm))
+	if (ferry_inject(query_lock) || mmap_read_lock_killable(mm))
 		return -EINTR;
 	ret = ferry_snapshot(mni, mm, start, nr, pfns);
 	if (ret)
@@ -821,12 +828,13 @@ static struct mm_struct *ferry_query_mm(struct ferry_context *ctx, pid_t pid)
 	struct pid *p;
 
 	if (!pid)
-		return mmget_not_zero(ctx->fm->mm) ? ctx->fm->mm : ERR_PTR(-ESRCH);
+		return !ferry_inject(query_mm) && mmget_not_zero(ctx->fm->mm) ?
+		       ctx->fm->mm : ERR_PTR(-ESRCH);
 
 	p = find_get_pid(pid);
 	task = get_pid_task(p, PIDTYPE_PID);
 	put_pid(p);
-	if (!task)
+	if (ferry_inject(query_task) || !task)
 		return ERR_PTR(-ESRCH);
 	mm = get_task_mm(task);
 	put_task_struct(task);
@@ -860,12 +868,16 @@ int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
 	u64 end = addr + len;
 	int ret;
 
-	ret = mmu_interval_notifier_insert(&mni, mm, addr, len, &ferry_query_ops);
+	ret = ferry_inject(query_notifier) ? -ENOMEM :
+	      mmu_interval_notifier_insert(&mni, mm, addr, len,
+					   &ferry_query_ops);
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
-	pfns = kvcalloc(FERRY_WINDOW, sizeof(*pfns), GFP_KERNEL);
-	out = kvcalloc(FERRY_WINDOW, sizeof(*out), GFP_KERNEL);
+	pfns = ferry_inject(query_pfns) ? NULL :
+	       kvcalloc(FERRY_WINDOW, sizeof(*pfns), GFP_KERNEL);
+	out = ferry_inject(query_out) ? NULL :
+	      kvcalloc(FERRY_WINDOW, sizeof(*out), GFP_KERNEL);
 	if (!pfns || !out)
 		goto remove;
 
@@ -880,7 +892,7 @@ int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
 			break;
 		addr += (u64)nr << PAGE_SHIFT;
 		cond_resched();
-		if (fatal_signal_pending(current)) {
+		if (ferry_inject(query_signal) || fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
@@ -897,7 +909,7 @@ static int ferry_query_to_user(void *arg, const struct ferry_residency *r,
 {
 	struct ferry_residency __user **to = arg;
 
-	if (copy_to_user(*to, r, nr * sizeof(*r)))
+	if (ferry_inject(query_copy) || copy_to_user(*to, r, nr * sizeof(*r)))
 		return -EFAULT;
 	*to += nr;
 	return 0;

@@ -32,6 +32,7 @@
 #include <linux/errno.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "inject.h"
 
 #define table_alloc(size)	kzalloc(size, GFP_KERNEL_ACCOUNT)
 #define table_free(p)		kfree(p)
@@ -41,6 +42,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ferry_inject(point)	false
 #define table_alloc(size)	calloc(1, size)
 #define table_free(p)		free(p)
 #endif
@@ -204,14 +206,16 @@ int ferry_pt_cache_fill(struct ferry_pt_cache *c, unsigned int leaves)
 		return -EINVAL;
 
 	while (c->leaves < leaves) {
-		void *leaf = table_alloc(sizeof(struct leaf));
+		void *leaf = ferry_inject(pt_leaf) ? NULL :
+			     table_alloc(sizeof(struct leaf));
 
 		if (!leaf)
 			return -ENOMEM;
 		c->leaf[c->leaves++] = leaf;
 	}
 	while (c->nodes < CACHE_NODES) {
-		void *node = table_alloc(sizeof(struct node));
+		void *node = ferry_inject(pt_node) ? NULL :
+			     table_alloc(sizeof(struct node));
 
 		if (!node)
 			return -ENOMEM;
@@ -329,7 +333,7 @@ int ferry_pt_map(struct ferry_pt *pt, struct ferry_pt_cache *c, u64 vpn,
 	    (vpn | ferry_pte_pfn(pte)) & (pages - 1))
 		return -EINVAL;
 
-	err = make_path(pt, c, vpn, path);
+	err = ferry_inject(pt_path) ? -ENOMEM : make_path(pt, c, vpn, path);
 	if (err)
 		return err;
 

@@ -31,7 +31,8 @@ static LIST_HEAD(ferry_mms);
 
 static struct ferry_mm *ferry_mm_make(struct mm_struct *mm)
 {
-	struct ferry_mm *fm = kzalloc_obj(*fm, GFP_KERNEL_ACCOUNT);
+	struct ferry_mm *fm = ferry_inject(mm_record) ? NULL :
+			      kzalloc_obj(*fm, GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!fm)
@@ -208,6 +209,11 @@ unsigned int ferry_frames_take(struct ferry_device *fd, struct ferry_mm *fm,
 {
 	struct ferry_region *r = &fd->region;
 	unsigned int i, got = 0;
+
+	if (ferry_inject(frames))
+		return 0;
+	if (n > 1 && ferry_inject(frames_some))
+		n = n / 2;
 
 	spin_lock(&r->lock);
 	if (!order) {
@@ -468,7 +474,8 @@ static int ferry_region_private(struct ferry_device *fd)
 	struct dev_pagemap *pgmap = &fd->region.pgmap;
 	struct resource *res;
 
-	res = request_free_mem_region(&iomem_resource, fd->bytes, "ferry");
+	res = ferry_inject(region_range) ? ERR_PTR(-ERANGE) :
+	      request_free_mem_region(&iomem_resource, fd->bytes, "ferry");
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	pgmap->type = MEMORY_DEVICE_PRIVATE;
@@ -515,7 +522,8 @@ static int ferry_region_map(struct ferry_device *fd)
 	r->pgmap.nr_range = 1;
 	r->first_pfn = PHYS_PFN(r->pgmap.range.start);
 
-	va = memremap_pages(&r->pgmap, nid == NUMA_NO_NODE ? numa_node_id() : nid);
+	va = ferry_inject(region_pages) ? ERR_PTR(-ENOMEM) :
+	     memremap_pages(&r->pgmap, nid == NUMA_NO_NODE ? numa_node_id() : nid);
 	if (IS_ERR(va)) {
 		ferry_region_release(fd);
 		return PTR_ERR(va);
@@ -542,12 +550,15 @@ int ferry_region_init(struct ferry_device *fd)
 	atomic64_set(&r->clock, 0);
 	r->nr = fd->bytes >> PAGE_SHIFT;
 
-	ret = ferry_frames_init(&r->frames, r->nr);
+	ret = ferry_inject(region_frames) ? -ENOMEM :
+	      ferry_frames_init(&r->frames, r->nr);
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
-	r->meta = kvcalloc(r->nr, sizeof(*r->meta), GFP_KERNEL);
-	r->blocks = kvcalloc(r->nr >> FERRY_MAX_ORDER, sizeof(*r->blocks),
+	r->meta = ferry_inject(region_meta) ? NULL :
+		  kvcalloc(r->nr, sizeof(*r->meta), GFP_KERNEL);
+	r->blocks = ferry_inject(region_blocks) ? NULL :
+		    kvcalloc(r->nr >> FERRY_MAX_ORDER, sizeof(*r->blocks),
 			     GFP_KERNEL);
 	if (!r->meta || !r->blocks)
 		goto free;

@@ -85,7 +85,8 @@ void ferry_stats_phase(struct ferry_device *fd, enum ferry_phase phase, u64 ns)
  */
 int ferry_stats_init(struct ferry_device *fd)
 {
-	fd->stats = alloc_percpu(struct ferry_stats_cpu);
+	fd->stats = ferry_inject(stats) ? NULL :
+		    alloc_percpu(struct ferry_stats_cpu);
 	return fd->stats ? 0 : -ENOMEM;
 }
 
@@ -398,6 +399,7 @@ void ferry_debugfs_remove(struct ferry_device *fd)
 void ferry_debugfs_init(void)
 {
 	ferry_debugfs_root = debugfs_create_dir("ferry", NULL);
+	ferry_inject_debugfs(ferry_debugfs_root);
 }
 
 /**

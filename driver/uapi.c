@@ -131,7 +131,8 @@ static int ferry_stats_counters_out(struct ferry_device *fd, u64 to, u32 n)
 	u32 i;
 
 	for (i = 0; i < min_t(u32, n, FERRY_COUNTERS); i++) {
-		if (put_user(ferry_stats_counter(fd, i), out + i))
+		if (ferry_inject(stats_counters) ||
+		    put_user(ferry_stats_counter(fd, i), out + i))
 			return -EFAULT;
 	}
 	return 0;
@@ -144,7 +145,8 @@ static int ferry_stats_hist_out(struct ferry_device *fd, u64 to, u32 phases)
 
 	for (p = 0; p < min_t(u32, phases, FERRY_PHASES); p++) {
 		for (b = 0; b < FERRY_BUCKETS; b++) {
-			if (put_user(ferry_stats_hist(fd, p, b), out++))
+			if (ferry_inject(stats_hist) ||
+			    put_user(ferry_stats_hist(fd, p, b), out++))
 				return -EFAULT;
 		}
 	}
@@ -241,7 +243,7 @@ static int ferry_call_run(const struct ferry_call *call,
 
 	if (call->fn == ferry_ioc_wait)
 		return call->fn(ctx, arg);
-	if (!ferry_device_get(ctx->fd))
+	if (ferry_inject(call_device) || !ferry_device_get(ctx->fd))
 		return -ENODEV;
 	idx = ferry_devices_enter();
 	ret = call->fn(ctx, arg);
@@ -273,21 +275,23 @@ long ferry_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	if (current->mm != ctx->fm->mm)
 		return -EPERM;
-	if (get_user(size, (u32 __user *)uarg))
+	if (ferry_inject(call_size) || get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
 	if (size < call->min)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(&karg, call->size, uarg, size);
+	ret = ferry_inject(call_copy_in) ? -EFAULT :
+	      copy_struct_from_user(&karg, call->size, uarg, size);
 	if (ret)
 		return ret;
 	known = min_t(size_t, size, call->size);
-	if (copy_to_user(uarg, &karg, known))
+	if (ferry_inject(call_copy_back) || copy_to_user(uarg, &karg, known))
 		return -EFAULT;
 
 	ret = ferry_call_run(call, ctx, &karg);
 	/* Counts, and where to go on, come back with an error, too. */
-	err = copy_to_user(uarg, &karg, known);
+	err = ferry_inject(call_copy_out) ? -EFAULT :
+	      copy_to_user(uarg, &karg, known);
 	return ret || !err ? ret : -EFAULT;
 }
