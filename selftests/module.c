@@ -283,7 +283,7 @@ TEST_F(module, exits_while_it_leaves)
 		__atomic_store_n(&stage->leaving, true, __ATOMIC_SEQ_CST);
 		for (c = 0; c < VICTIMS; c++)
 			ft_turn_give(&go);
-		ASSERT_EQ(0, unload_soon());
+		ASSERT_EQ(0, ft_unload_soon());
 		__atomic_store_n(&stage->leaving, false, __ATOMIC_SEQ_CST);
 		took = ft_now_ns() - start;
 		for (c = 0; c < VICTIMS; c++) {
@@ -293,7 +293,7 @@ TEST_F(module, exits_while_it_leaves)
 		close(ready.fd[1]);
 		close(go.fd[0]);
 		close(go.fd[1]);
-		ASSERT_EQ(0, load(usual_params()));
+		ASSERT_EQ(0, ft_load(ft_usual_params()));
 	}
 	TH_LOG("%lu ends, %llu while the device was emptied",
 	       rounds * VICTIMS, (unsigned long long)stage->during);
