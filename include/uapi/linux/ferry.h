@@ -11,7 +11,8 @@
  * Opening the node creates a context: one device address space bound to the
  * mm of the opener. Calls from another mm (a child after fork, a process that
  * called exec or got the descriptor over a socket) fail with -EPERM. open() fails
- * with -EBUSY when 256 contexts are open on the device. When the device goes away,
+ * with -EBUSY when 256 contexts are open on the device, and with -ENOMEM without
+ * memory for one. When the device goes away,
  * all calls but FERRY_IOC_WAIT fail with -ENODEV; what was queued ends with
  * -ECANCELED.
  *
