@@ -73,6 +73,8 @@ dkms-install:
 #? In the guest, a virtual machine with a stock kernel (set up when missing):
 #?   make demo          boot, load the driver, run the demo
 #?   make test          unit tests and selftests (TESTS= to select); counts last
+#?   make test-hmm      the kernel's own hmm-tests: as they are, in reverse, two copies
+#?                      at once, RUNS=20 times; PEER=test_hmm compares their driver
 #?   make vm-shell      a prompt in the guest: driver loaded, this tree at /ferry
 #?   make bench         figures in instructions a page, into build/bench
 #?   make bench-wall    the same in MB/s of a real clock
@@ -80,7 +82,7 @@ dkms-install:
 #?   make guest         only build, for the guest, into build/guest
 #?   make guest-setup   only set up the guest
 #?
-.PHONY: guest guest-base guest-setup inside-guest demo test vm-shell bench bench-wall bench-profile
+.PHONY: guest guest-base guest-setup inside-guest demo test test-hmm vm-shell bench bench-wall bench-profile
 guest-setup:
 	@$(VM) setup
 
@@ -104,6 +106,11 @@ demo: guest-base
 
 test: guest
 	@tools/vm/test $(TESTS)
+
+# MODES= and KERNEL= as well: see tools/hmm-tests/run.
+test-hmm: $(if $(filter-out stock,$(KERNEL)),module-$(KERNEL),guest)
+	@PEER="$(PEER)" RUNS="$(RUNS)" MODES="$(MODES)" KERNEL="$(KERNEL)" \
+		tools/hmm-tests/run
 
 vm-shell: guest
 	@$(VM) shell
