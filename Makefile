@@ -135,6 +135,24 @@ bench-profile: guest
 		-- benchmarks/run --profile
 	@$(VM) chroot benchmarks/profile-report $(TOP)
 
+#? In a guest with a kernel to debug with (built once, by and by 15 minutes):
+#?   make debug-kernel  only build the kernel
+#?   make test-debug    the same tests under KASAN, lockdep, kmemleak, ...
+#?   make test-kcsan    the same under KCSAN, which looks for data races
+#?
+.PHONY: debug-kernel module-debug module-kcsan test-debug test-kcsan
+debug-kernel: guest-setup
+	@$(VM) debug-kernel debug
+
+# Of the driver alone: user space is that of the other guest.
+module-debug module-kcsan: module-%: guest
+	@$(VM) debug-kernel $*
+	@$(VM) chroot --kernel $* make $(JOBS) OUT=/ferry/build/$* \
+		KDIR=/kernel/build module
+
+test-debug test-kcsan: test-%: module-%
+	@tools/debug/test $* $(TESTS)
+
 #? Beside that (V=1 with any of them shows the compiler lines of user space):
 #?   make check         style, static checks, documentation
 #?   make format        let clang-format rewrite what make check minds of it

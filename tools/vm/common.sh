@@ -30,6 +30,26 @@ cache_key() {
 	} | sha256sum | cut -c1-16
 }
 
+# The fragments that make a variant of the kernel, in order.
+debug_fragments() {
+	case $1 in
+	debug) echo tools/debug/debug.config ;;
+	kcsan) echo tools/debug/debug.config tools/debug/kcsan.config ;;
+	*) die "there is no kernel '$1': stock, debug or kcsan" ;;
+	esac
+}
+
+# debug_key VARIANT VERSION: the cache key of such a kernel.
+debug_key() {
+	local -a fragments
+	read -ra fragments < <(debug_fragments "$1")
+	echo "$1-$({
+		echo "$2"
+		cd "$CHECKOUT"
+		cat "${fragments[@]}" tools/debug/build tools/vm/initramfs-init
+	} | sha256sum | cut -c1-16)"
+}
+
 # exec_in TREE CMD...: become CMD in TREE, with the checkout at /ferry.  The
 # mounts are private to CMD, so any number of checkouts can be inside at once.
 exec_in() {
