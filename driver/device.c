@@ -29,12 +29,13 @@
  * zeros. It moves, without its bytes, to a private region with nothing behind it,
  * where every CPU access ends with SIGBUS, until its owner unmaps it. The module
  * stays as long as there is such a page, unless it is unloading already: then the
- * owners get the signal at once.
+ * owners get the signal at once, and after five seconds SIGKILL.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/wait_bit.h>
@@ -126,7 +127,7 @@ bool ferry_devices_many(void)
 	unsigned int i, n = 0;
 
 	for (i = 0; i < FERRY_MAX_DEVICES; i++)
-		n += READ_ONCE(ferry_devs[i]) != NULL;
+		n += !!READ_ONCE(ferry_devs[i]);
 	return n > 1;
 }
 
@@ -342,6 +343,7 @@ static void ferry_contexts_stop(struct ferry_device *fd)
 	list_for_each_entry(ctx, &fd->list, node) {
 		ferry_engine_stop(ctx);
 		ferry_mirror_fini(&ctx->mirror);
+		/* Pairs with ferry_context_stop(): it frees the context then. */
 		smp_store_release(&ctx->stopped, true);
 		wake_up_var(&ctx->stopped);
 	}
@@ -585,8 +587,10 @@ static void ferry_graves_clear(void)
 					      node);
 		if (!fd)
 			return;
-		if (!(round++ % 50))
-			ferry_signal_owners(fd);
+		/* A handler may go on as if nothing was: not for long. */
+		if (!(round % 50))
+			ferry_signal_owners(fd, round < 250 ? SIGBUS : SIGKILL);
+		round++;
 		msleep(20);
 	}
 }

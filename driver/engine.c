@@ -303,7 +303,7 @@ static int ferry_do_atomic(struct ferry_command *c)
 
 static int ferry_do_nop(struct ferry_command *c)
 {
-	return 0;
+	return READ_ONCE(c->ctx->closing) ? -ECANCELED : 0;
 }
 
 static int (*const ferry_do[FERRY_OPS])(struct ferry_command *c) = {

@@ -534,25 +534,26 @@ void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave)
 	}
 }
 
-static void ferry_signal_mm(struct mm_struct *mm)
+static void ferry_signal_mm(struct mm_struct *mm, int sig)
 {
 	struct task_struct *p;
 
 	rcu_read_lock();
 	for_each_process(p) {
 		if (!(p->flags & PF_KTHREAD) && READ_ONCE(p->mm) == mm)
-			send_sig(SIGBUS, p, 1);
+			send_sig(sig, p, 1);
 	}
 	rcu_read_unlock();
 }
 
 /**
- * ferry_signal_owners - send SIGBUS to those whose pages are on a device
+ * ferry_signal_owners - send a signal to those whose pages are on a device
  * @fd: a grave, when nobody can wait for them to find out
+ * @sig: the signal
  *
  * Context: may sleep.
  */
-void ferry_signal_owners(struct ferry_device *fd)
+void ferry_signal_owners(struct ferry_device *fd, int sig)
 {
 	struct ferry_eviction e;
 
@@ -566,7 +567,7 @@ void ferry_signal_owners(struct ferry_device *fd)
 		ferry_evict_gather(&e);
 		for (i = 0; i < e.nr_runs; i++) {
 			if (!i || e.runs[i].fm != e.runs[i - 1].fm)
-				ferry_signal_mm(e.runs[i].fm->mm);
+				ferry_signal_mm(e.runs[i].fm->mm, sig);
 		}
 		ferry_evict_release(&e);
 	}

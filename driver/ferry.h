@@ -726,7 +726,7 @@ int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 		    bool impatient);
 void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave);
 int ferry_evict_owned(struct ferry_device *fd, struct ferry_mm *fm);
-void ferry_signal_owners(struct ferry_device *fd);
+void ferry_signal_owners(struct ferry_device *fd, int sig);
 
 /* engine.c */
 int ferry_engine_init(struct ferry_context *ctx);

@@ -8,13 +8,14 @@
 #ifndef FERRY_HW_H
 #define FERRY_HW_H
 
+#include <linux/bits.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
 #include <linux/ferry.h>
 
 struct ferry_device;
 
-#define FERRY_FENCE_LOST	(1ULL << 63)
+#define FERRY_FENCE_LOST	BIT_ULL(63)
 
 /* Which way one copy of a batch goes. */
 enum ferry_copy_dir {

@@ -14,6 +14,36 @@
 #include <linux/slab.h>
 #include "ferry.h"
 
+/* Whether a page keeps what is written to it, past all caches. */
+static bool ferry_range_page_answers(u64 addr)
+{
+	static const u64 patterns[] = { 0x5aa5f00fc33c9669ULL,
+					~0x5aa5f00fc33c9669ULL };
+	void __iomem *page = ferry_inject(range_ioremap) ? NULL :
+			     ioremap(addr, PAGE_SIZE);
+	bool answers = page;
+	unsigned int i;
+	u64 old;
+
+	if (!page)
+		return false;
+	old = readq(page);
+	for (i = 0; i < ARRAY_SIZE(patterns) && answers; i++) {
+		writeq(patterns[i], page);
+		answers = readq(page) == patterns[i];
+	}
+	writeq(old, page);
+	iounmap(page);
+	return answers;
+}
+
+/* Firmware reserves addresses, too, that have no memory behind them. */
+static bool ferry_range_answers(const struct range *r)
+{
+	return ferry_range_page_answers(r->start) &&
+	       ferry_range_page_answers(r->end + 1 - PAGE_SIZE);
+}
+
 static int ferry_range_hw_init(struct ferry_device *fd)
 {
 	struct ferry_vram *v;
@@ -26,6 +56,10 @@ static int ferry_range_hw_init(struct ferry_device *fd)
 	    !request_mem_region(fd->range.start, fd->bytes, "ferry")) {
 		ret = -EBUSY;
 		goto free;
+	}
+	if (ferry_inject(range_answers) || !ferry_range_answers(&fd->range)) {
+		ret = -ENXIO;
+		goto release;
 	}
 	if (fd->kind == FERRY_KIND_PRIVATE) {
 		v->base = ferry_inject(range_map) ? NULL :
@@ -123,7 +157,7 @@ static const char *ferry_range_refused_why(const struct range *r)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL (not a range), -EBUSY (System RAM, not reserved, or in use),
- * -ENOMEM, -ENOSPC; the log says which.
+ * -ENXIO (no memory there), -ENOMEM, -ENOSPC; the log says which.
  */
 int ferry_range_add(const char *spec, enum ferry_kind kind)
 {
@@ -149,6 +183,8 @@ int ferry_range_add(const char *spec, enum ferry_kind kind)
 		return 0;
 	if (PTR_ERR(fd) == -EBUSY)
 		pr_err("range=%s refused: it is in use\n", spec);
+	else if (PTR_ERR(fd) == -ENXIO)
+		pr_err("range=%s refused: nothing answers there\n", spec);
 	else
 		pr_err("range=%s: error %ld\n", spec, PTR_ERR(fd));
 	return PTR_ERR(fd);

@@ -73,9 +73,9 @@ static bool ferry_vram_batch_ok(struct ferry_device *fd,
 	const struct ferry_copy *last = &c[n - 1];
 	unsigned int i;
 
-	/* What is still in a buffer of the CPU must be on its way before. */
+	/* What is still in a write-combining buffer must be on its way before. */
 	if (fd->hw->alive)
-		mb();
+		mb(); /* also between those writes and the reads below */
 	if (!ferry_vram_answered(fd, last->vram, (size_t)last->nr << PAGE_SHIFT))
 		return false;
 	for (i = 0; i < n; i++, c++) {

@@ -51,6 +51,8 @@ struct dentry;
 	P(soft_vram)							\
 	P(range)							\
 	P(range_region)		/* in use */				\
+	P(range_ioremap)						\
+	P(range_answers)	/* nothing is there */			\
 	P(range_map)							\
 	P(pci)								\
 	P(pci_enable)							\

@@ -207,6 +207,7 @@ static void ferry_context_stop(struct ferry_context *ctx)
 		ferry_device_put(fd);
 		return;
 	}
+	/* Pairs with the release in ferry_contexts_stop(). */
 	wait_var_event(&ctx->stopped, smp_load_acquire(&ctx->stopped));
 	mutex_lock(&fd->list_lock);
 	list_del(&ctx->node);

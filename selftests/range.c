@@ -185,6 +185,8 @@ TEST_F(range, refused)
 		{ "2M@0xc000000000", -EBUSY, hole },
 		/* The kernel reaches configuration space there. */
 		{ "2M@0xb0000000", -EBUSY, "refused: " },
+		/* Reserved by the firmware, and nothing is there. */
+		{ "64M@0xfd00000000", -ENXIO, "refused: nothing answers" },
 		{ "32M@0x140000000,32M@0x140000000", -EBUSY, used },
 		{ "32M@0x140000000,32M@0x141000000", -EBUSY, used },
 		/* All or none. */
