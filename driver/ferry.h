@@ -621,6 +621,7 @@ void ferry_transit_end(struct ferry_mm *fm, struct ferry_transit *t);
 
 /* region.c */
 extern char ferry_owner[];
+extern char ferry_lost_owner[];
 int ferry_region_init(struct ferry_device *fd);
 void ferry_region_fini(struct ferry_device *fd);
 size_t ferry_region_footprint(struct ferry_device *fd);

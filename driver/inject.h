@@ -80,6 +80,7 @@ struct dentry;
 	P(granule)							\
 	P(granule_notifier)						\
 	P(granule_store)						\
+	P(patient_pfns)							\
 	P(commit_raced)		/* the mapping changed meanwhile */	\
 	P(hmm)			/* the same, inside the core */		\
 	P(map_raced)							\

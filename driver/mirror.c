@@ -493,7 +493,8 @@ int ferry_mirror_map_patiently(struct ferry_mirror *m, unsigned long start,
 
 	if (access != FERRY_ACCESS_READ)
 		range.default_flags |= HMM_PFN_REQ_WRITE;
-	range.hmm_pfns = kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
+	range.hmm_pfns = ferry_inject(patient_pfns) ? NULL :
+			 kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
 	if (!range.hmm_pfns)
 		return -ENOMEM;
 	ret = ferry_mirror_prepare(m) ?:

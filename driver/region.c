@@ -24,7 +24,7 @@
 
 /* The address is the token; all Ferry pages carry it. */
 char ferry_owner[] = "ferry";
-static char ferry_lost_owner[] = "ferry-lost";
+char ferry_lost_owner[] = "ferry-lost";
 
 static DEFINE_MUTEX(ferry_mms_lock);
 static LIST_HEAD(ferry_mms);

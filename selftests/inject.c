@@ -1554,6 +1554,7 @@ TEST_F(points, complete)
 	} parts[] = {
 		{ "range", "memory that memmap= reserves",
 		  reserved_memory((char[64]) {}, 64) },
+		{ "patient_pfns", "a module that uses the device", false },
 		{ "pci", "a PCI device with memory",
 		  !access("/sys/bus/pci/drivers/ferry", F_OK) && lines("pci") },
 	};

@@ -45,7 +45,7 @@ debug_key() {
 	read -ra fragments < <(debug_fragments "$1")
 	echo "$1-$({
 		echo "$2"
-		cd "$CHECKOUT"
+		cd "$CHECKOUT" || exit
 		cat "${fragments[@]}" tools/debug/build tools/vm/initramfs-init
 	} | sha256sum | cut -c1-16)"
 }
