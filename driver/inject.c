@@ -8,7 +8,9 @@
  * does something, and reads nth again: 0 says that the n-th call of a point since
  * then failed, anything else how many calls were missing. So a sweep over n = 1, 2,
  * ... that ends when something succeeds with calls missing has failed every step of
- * it once. With "run" above 1, as many calls after the n-th fail as well.
+ * it once. With "run" above 1, as many calls after the n-th fail as well. With "most"
+ * above 0, only so many calls of each point count: where one is called for each of
+ * many pages, the sweep does not have to go through all of them.
  *
  * Calls are counted whoever makes them: service threads and workers act for the
  * caller. "filter" leaves points out whose names do not contain its text.
@@ -34,10 +36,12 @@
  * struct ferry_point_counts - one point
  * @hits: calls
  * @failed: how many of them failed
+ * @since: calls since nth was set
  */
 struct ferry_point_counts {
 	atomic_long_t hits;
 	atomic_long_t failed;
+	atomic_t since;
 };
 
 #define FERRY_POINT_NAME(name)	#name,
@@ -51,6 +55,7 @@ static struct ferry_point_counts ferry_points[FERRY_POINTS];
 static atomic_t ferry_inject_left;
 static atomic_t ferry_inject_more;
 static u32 ferry_inject_run = 1;
+static u32 ferry_inject_most;
 /* The point that failed last, or FERRY_POINTS. */
 static enum ferry_point ferry_inject_last = FERRY_POINTS;
 
@@ -115,8 +120,11 @@ static void ferry_inject_random_add(struct dentry *dir)
 
 static bool ferry_inject_nth(enum ferry_point point)
 {
+	unsigned int most = READ_ONCE(ferry_inject_most);
 	bool due = false;
 
+	if (atomic_inc_return(&ferry_points[point].since) > most && most)
+		return false;
 	if (atomic_read(&ferry_inject_more))
 		due = atomic_dec_if_positive(&ferry_inject_more) >= 0;
 	if (!due && atomic_read(&ferry_inject_left) &&
@@ -160,8 +168,13 @@ static int ferry_inject_nth_get(void *data, u64 *val)
 
 static int ferry_inject_nth_set(void *data, u64 val)
 {
+	unsigned int i;
+
 	if (val > INT_MAX)
 		return -EINVAL;
+	atomic_set(&ferry_inject_left, 0);
+	for (i = 0; i < FERRY_POINTS; i++)
+		atomic_set(&ferry_points[i].since, 0);
 	atomic_set(&ferry_inject_more, 0);
 	atomic_set(&ferry_inject_left, val);
 	return 0;
@@ -252,6 +265,7 @@ void ferry_inject_debugfs(struct dentry *parent)
 				   &ferry_inject_nth_fops);
 	debugfs_create_file_unsafe("run", 0600, dir, NULL,
 				   &ferry_inject_run_fops);
+	debugfs_create_u32("most", 0600, dir, &ferry_inject_most);
 	debugfs_create_file("filter", 0600, dir, NULL,
 			    &ferry_inject_filter_fops);
 	debugfs_create_file("last", 0400, dir, NULL, &last_fops);

@@ -6,9 +6,9 @@
  * Of each operation the first call of a point fails, then the second, and so on,
  * until it gets through without meeting one that would. After each failure: the
  * errno is one that the header documents, no frame is in use that holds no page,
- * every byte is right wherever it is, and the same operation works. Where one point
- * is called for each of many pages in a row, some of the calls in the middle are left
- * out, and so are some sweeps that resemble others; FERRY_LONG=1 takes them all.
+ * every byte is right wherever it is, and the same operation works. Calls of one point
+ * beyond the first few, and sweeps that resemble others, are left out; FERRY_LONG=1
+ * takes them all.
  *
  * The driver must have been built with the points; selftests/run sees to that.
  */
@@ -21,13 +21,18 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+
+#include "../driver/dmirror/abi.h"
 
 #define INJECT	"/sys/kernel/debug/ferry/inject/"
 /* The tests never have more. */
 #define DEVICES	4
 #define FAILED	"/tmp/ferry-inject-failed"	/* names of points, one a line */
 
+/* Calls of one point that fail in one sweep, unless FERRY_LONG=1. */
+#define MOST_OF_ONE	6
 /* More calls than any operation here makes. */
 #define MOST	4000
 
@@ -87,6 +92,10 @@ FIXTURE_TEARDOWN_PARENT(kind)
 	EXPECT_LT(0, f ? fprintf(f, "tried\n") : -1);
 	EXPECT_EQ(0, f ? fclose(f) : -1);
 	EXPECT_EQ(0, ft_wait_used(0));
+	if (!access("/sys/module/ferry_dmirror", F_OK)) {
+		EXPECT_EQ(0, syscall(SYS_delete_module, "ferry_dmirror",
+				     O_NONBLOCK));
+	}
 	if (!access("/sys/module/ferry", F_OK)) {
 		EXPECT_EQ(0, ft_unload_soon());
 	}
@@ -132,7 +141,10 @@ static bool named(const char *from, const char *to, int err)
 	return false;
 }
 
-/* @what: a structure of an ioctl, "open", "status" of a list, or "write(2)". */
+/*
+ * @what: a structure of an ioctl, "open", "status" of a list, "write(2)", or
+ * "client", a call of a module that uses this one.
+ */
 static bool documented(const char *what, int err)
 {
 	const char *doc;
@@ -140,6 +152,11 @@ static bool documented(const char *what, int err)
 
 	if (err >= 0)
 		return !err;
+	/* Those of client.c, ENOENT for a page that stays, EPERM for one taken. */
+	if (!strcmp(what, "client"))
+		return err == -EBUSY || err == -EFAULT || err == -EINTR ||
+		       err == -EIO || err == -ENODEV || err == -ENOENT ||
+		       err == -ENOMEM || err == -EPERM || err == -ESRCH;
 	if (!strcmp(what, "write(2)"))
 		return err == -EFAULT;
 	if (!strcmp(what, "open"))
@@ -239,6 +256,7 @@ struct world {
 	char *ballast_as;	/* where it was filled */
 	pid_t child;		/* shares all of it, or 0 */
 	struct ferry *extra;	/* one more context, or NULL */
+	int mirror;		/* a node of ferry_dmirror */
 	int pipe[2];		/* holds the first page when it is pinned */
 	const char *doc;	/* what the errno of the operation belongs to */
 };
@@ -433,59 +451,19 @@ static bool after(struct world *w, const struct op *op, unsigned int n)
 	return frames_right(w) && data_right(w, op, !op->cut);
 }
 
-/*
- * The next call to fail: each of them, but where one point is called many times in a
- * row it goes on in larger steps, and then looks for the end of the run.
- */
-struct stride {
-	unsigned int n;		/* the call */
-	unsigned int step;
-	unsigned int same;	/* how many failed at @point in a row */
-	unsigned int low;	/* the last of them */
-	unsigned int high;	/* known to be behind the run, or 0 */
-	char point[64];
-};
-
-/* @point failed, or "" when nothing did; false when that ends the sweep. */
-static bool stride_next(struct stride *t, const char *point)
-{
-	if (t->point[0] && !strcmp(t->point, point)) {
-		t->low = t->n;
-		if (!t->high) {
-			if (ft_loops(1) == 1 && ++t->same > 2 && t->step < 64)
-				t->step *= 2;
-			t->n += t->step;
-			return true;
-		}
-	} else if (t->point[0] && t->step > 1) {
-		t->high = t->n;
-	} else {
-		snprintf(t->point, sizeof(t->point), "%s", point);
-		t->same = 0;
-		t->low = t->n++;
-		return point[0];
-	}
-	if (t->high - t->low > 1) {
-		t->n = t->low + (t->high - t->low) / 2;
-	} else {
-		*t = (struct stride) { .n = t->high, .step = 1 };
-	}
-	return true;
-}
-
 static void sweep(struct __test_metadata *_metadata, struct world *w,
 		  const struct op *op, unsigned int run)
 {
-	struct stride t = { .n = 1, .step = 1 };
-	unsigned int tries = 0, failures = 0;
+	unsigned int n, failures = 0;
 	const char *point;
 	bool right;
 	int err;
 
 	set("run", run);
-	for (; t.n < MOST; tries++) {
+	set("most", ft_loops(1) > 1 ? 0 : MOST_OF_ONE);
+	for (n = 1; n < MOST; n++) {
 		world_make(w, op);
-		set("nth", t.n);
+		set("nth", n);
 		err = op->run(w);
 		point = disarm();
 		if (!point) {
@@ -494,9 +472,7 @@ static void sweep(struct __test_metadata *_metadata, struct world *w,
 			ASSERT_TRUE(!op->done || op->done(w));
 			ASSERT_TRUE(data_right(w, op, !op->cut));
 			ASSERT_TRUE(world_end(w, op));
-			if (!stride_next(&t, ""))
-				break;
-			continue;
+			break;
 		}
 		failures += !!err;
 		right = op->sigbus ? !err || run > 1 ||
@@ -504,22 +480,20 @@ static void sweep(struct __test_metadata *_metadata, struct world *w,
 				     !strcmp(point, "collect") :
 				     documented(w->doc, err);
 		ASSERT_TRUE(right)
-			TH_LOG("call %u, %s: %s of %s is not documented", t.n,
+			TH_LOG("call %u, %s: %s of %s is not documented", n,
 			       point, strerrorname_np(-err), w->doc);
-		ASSERT_TRUE(after(w, op, t.n))
-			TH_LOG("call %u, %s, which gave %s", t.n, point,
+		ASSERT_TRUE(after(w, op, n))
+			TH_LOG("call %u, %s, which gave %s", n, point,
 			       err ? strerrorname_np(-err) : "no error");
 		ASSERT_TRUE(world_end(w, op))
-			TH_LOG("call %u, %s: frames are still in use", t.n,
+			TH_LOG("call %u, %s: frames are still in use", n,
 			       point);
-		stride_next(&t, point);
 	}
 	set("run", 1);
-	ASSERT_LT(t.n, MOST);
+	ASSERT_LT(n, MOST);
 	/* The points were on the way at all. */
-	ASSERT_TRUE(t.n > 2 || op->quiet);
-	TH_LOG("%u points on the way, %u tries, %u of them failed", t.n - 2,
-	       tries, failures);
+	ASSERT_TRUE(n > 1 || op->quiet);
+	TH_LOG("%u calls failed, and %u times the operation", n - 1, failures);
 }
 
 static void sweep_world(struct __test_metadata *_metadata,
@@ -1091,6 +1065,98 @@ TEST_F_TIMEOUT(kind, evict, 1200)
 	      .run = to_device, .rest = true);
 }
 
+/* ---- a client in the kernel ---------------------------------------------- */
+
+static int mirror_call(struct world *w, unsigned long call)
+{
+	static char buffer[SMALL];
+	struct dmirror_cmd c = {
+		.addr = (uintptr_t)w->p,
+		.ptr = (uintptr_t)buffer,
+		.npages = ft_pages(w->len),
+	};
+
+	return ioctl(w->mirror, call, &c) < 0 ? -errno : 0;
+}
+
+static int mirror_reads(struct world *w)
+{
+	return mirror_call(w, DMIRROR_READ);
+}
+
+static int mirror_reads_unlocked(struct world *w)
+{
+	return mirror_call(w, DMIRROR_READ_UNLOCKED);
+}
+
+static int mirror_to_device(struct world *w)
+{
+	return mirror_call(w, DMIRROR_TO_DEVICE);
+}
+
+static int mirror_to_system(struct world *w)
+{
+	return mirror_call(w, DMIRROR_TO_SYSTEM);
+}
+
+static int mirror_snapshot(struct world *w)
+{
+	return mirror_call(w, DMIRROR_SNAPSHOT);
+}
+
+static int mirror_takes(struct world *w)
+{
+	return mirror_call(w, DMIRROR_EXCLUSIVE);
+}
+
+static int mirror_checks(struct world *w)
+{
+	return mirror_call(w, DMIRROR_CHECK_EXCLUSIVE);
+}
+
+static int mirror_release(struct world *w)
+{
+	return mirror_call(w, DMIRROR_RELEASE);
+}
+
+TEST_F_TIMEOUT(kind, client, 900)
+{
+	static int (*const run[])(struct world *w) = {
+		mirror_reads, mirror_reads_unlocked, mirror_to_device,
+		mirror_takes, mirror_checks,
+	};
+	static int (*const run_here[])(struct world *w) = {
+		mirror_to_system, mirror_snapshot, mirror_release,
+	};
+	const char *path = getenv("FERRY_DMIRROR_KO");
+	struct world w = {
+		.dev = self->dev,
+		.peer = self->peer,
+		.f = self->f,
+		.g = self->g,
+		.len = 8 * FT_PAGE,
+	};
+	int module, i;
+
+	module = open(path ? path : "", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, module);
+	ASSERT_EQ(0, syscall(SYS_finit_module, module, "", 0));
+	close(module);
+	w.mirror = open(variant->kind == FERRY_KIND_PRIVATE ?
+			"/dev/hmm_dmirror0" : "/dev/hmm_dmirror2",
+			O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, w.mirror);
+	for (i = 0; i < ARRAY_SIZE(run); i++) {
+		sweep(_metadata, &w, &(const struct op) {
+			.doc = "client", .at = HOME, .run = run[i] }, 1);
+	}
+	for (i = 0; i < ARRAY_SIZE(run_here); i++) {
+		sweep(_metadata, &w, &(const struct op) {
+			.doc = "client", .at = HERE, .run = run_here[i] }, 1);
+	}
+	close(w.mirror);
+}
+
 /* ---- devices come and go ------------------------------------------------- */
 
 static void let_go(FIXTURE_DATA(kind) *self)
@@ -1429,8 +1495,7 @@ static void sweep_kernel(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(kind) *self, bool huge,
 			 const struct op *op)
 {
-	struct stride t = { .n = 1, .step = 1 };
-	unsigned int tries = 0, failures = 0;
+	unsigned int n, failures = 0;
 	struct world w = {
 		.dev = self->dev,
 		.peer = self->peer,
@@ -1442,12 +1507,12 @@ static void sweep_kernel(struct __test_metadata *_metadata,
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 
 	ASSERT_LE(0, fd);
-	for (; t.n < MOST; tries++) {
+	for (n = 1; n < MOST; n++) {
 		char text[16] = {};
 		int err, len;
 
 		world_make(&w, op);
-		len = snprintf(text, sizeof(text), "%u", t.n);
+		len = snprintf(text, sizeof(text), "%u", n);
 		ASSERT_EQ(len, pwrite(fd, text, len, 0));
 		err = op->run(&w);
 		memset(text, 0, sizeof(text));
@@ -1458,23 +1523,20 @@ static void sweep_kernel(struct __test_metadata *_metadata,
 			ASSERT_TRUE(frames_right(&w));
 			ASSERT_TRUE(data_right(&w, op, !op->cut));
 			ASSERT_TRUE(world_end(&w, op));
-			if (!stride_next(&t, ""))
-				break;
-			continue;
+			break;
 		}
 		failures += !!err;
 		ASSERT_TRUE(op->sigbus ? !err : documented(w.doc, err))
-			TH_LOG("allocation %u: %s of %s is not documented", t.n,
+			TH_LOG("allocation %u: %s of %s is not documented", n,
 			       strerrorname_np(-err), w.doc);
-		ASSERT_TRUE(after(&w, op, t.n))
-			TH_LOG("allocation %u, which gave %s", t.n,
+		ASSERT_TRUE(after(&w, op, n))
+			TH_LOG("allocation %u, which gave %s", n,
 			       err ? strerrorname_np(-err) : "no error");
 		ASSERT_TRUE(world_end(&w, op));
-		stride_next(&t, "any");
 	}
 	close(fd);
-	ASSERT_LT(t.n, MOST);
-	TH_LOG("%u allocations, %u tries, %u of them failed", t.n - 2, tries,
+	ASSERT_LT(n, MOST);
+	TH_LOG("%u allocations failed, and %u times the operation", n - 1,
 	       failures);
 }
 
@@ -1554,7 +1616,6 @@ TEST_F(points, complete)
 	} parts[] = {
 		{ "range", "memory that memmap= reserves",
 		  reserved_memory((char[64]) {}, 64) },
-		{ "patient_pfns", "a module that uses the device", false },
 		{ "pci", "a PCI device with memory",
 		  !access("/sys/bus/pci/drivers/ferry", F_OK) && lines("pci") },
 	};
