@@ -195,6 +195,8 @@ int ferry_client_taken(struct ferry_context *ctx, u64 addr, u64 len)
 		cond_resched();
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
+		if (!ret && READ_ONCE(ctx->closing))
+			ret = -ECANCELED;
 	}
 	return ferry_client_end(ctx, idx, ret);
 }

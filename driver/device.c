@@ -234,7 +234,8 @@ static void ferry_device_workers_fini(struct ferry_device *fd)
 }
 
 /*
- * The node of a device. On failure, nobody can have opened it.
+ * The node of a device. Even when this fails somebody may have used it meanwhile: it
+ * is taken down as one that goes.
  */
 static int ferry_device_publish(struct ferry_device *fd)
 {
@@ -286,17 +287,8 @@ static int ferry_device_make(struct ferry_device *fd)
 	if (ret)
 		goto memory;
 	WRITE_ONCE(ferry_devs[fd->index], fd);
-	if (!ferry_open_for_all)
-		return 0;
-	ret = ferry_device_publish(fd);
-	if (ret)
-		goto unlist;
 	return 0;
 
-unlist:
-	WRITE_ONCE(ferry_devs[fd->index], NULL);
-	synchronize_srcu(&ferry_devices_srcu);
-	ferry_device_workers_fini(fd);
 memory:
 	ferry_device_memory_fini(fd);
 	return ret;
@@ -313,13 +305,19 @@ memory:
 struct ferry_device *ferry_device_add(const struct ferry_device_desc *desc)
 {
 	struct ferry_device *fd = ferry_device_alloc(desc);
-	int ret;
+	int ret, node = 0;
 
 	if (!fd)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&ferry_devices_lock);
 	ret = ferry_device_make(fd);
+	if (!ret && ferry_open_for_all)
+		node = ferry_device_publish(fd);
 	mutex_unlock(&ferry_devices_lock);
+	if (node) {
+		ferry_device_remove(fd);
+		return ERR_PTR(node);
+	}
 	if (ret) {
 		put_device(&fd->dev);
 		return ERR_PTR(ret);
@@ -363,6 +361,9 @@ static void ferry_device_bury(struct ferry_device *fd)
 	while (IS_ERR(grave = ferry_device_make_grave(fd->bytes)))
 		msleep(100);
 	ferry_evict_all(fd, grave);
+	mutex_lock(&ferry_devices_lock);
+	grave->filling = false;
+	mutex_unlock(&ferry_devices_lock);
 	ferry_grave_emptied();
 }
 
@@ -527,6 +528,7 @@ struct ferry_device *ferry_device_make_grave(u64 bytes)
 	if (!fd)
 		return ERR_PTR(-ENOMEM);
 	fd->grave = true;
+	fd->filling = true;
 	ret = ferry_inject(grave_name) ? -ENOMEM : dev_set_name(&fd->dev, "lost");
 	if (!ret)
 		ret = ferry_device_memory(fd);
@@ -549,7 +551,8 @@ static void ferry_graves_reap(struct work_struct *work)
 
 	mutex_lock(&ferry_devices_lock);
 	list_for_each_entry_safe(fd, next, &ferry_graves, node) {
-		if (READ_ONCE(fd->region.frames.free) == fd->region.nr)
+		if (!fd->filling &&
+		    READ_ONCE(fd->region.frames.free) == fd->region.nr)
 			list_move(&fd->node, &empty);
 	}
 	mutex_unlock(&ferry_devices_lock);
@@ -580,16 +583,22 @@ static void ferry_graves_clear(void)
 
 	for (;;) {
 		struct ferry_device *fd;
+		bool empty;
 
 		schedule_work(&ferry_grave_reaper);
 		flush_work(&ferry_grave_reaper);
-		fd = list_first_entry_or_null(&ferry_graves, struct ferry_device,
-					      node);
-		if (!fd)
-			return;
+		/* The lock keeps them: the signal may free the last page of one. */
+		mutex_lock(&ferry_devices_lock);
+		empty = list_empty(&ferry_graves);
 		/* A handler may go on as if nothing was: not for long. */
-		if (!(round % 50))
-			ferry_signal_owners(fd, round < 250 ? SIGBUS : SIGKILL);
+		if (!(round % 50)) {
+			list_for_each_entry(fd, &ferry_graves, node)
+				ferry_signal_owners(fd, round < 250 ? SIGBUS :
+								      SIGKILL);
+		}
+		mutex_unlock(&ferry_devices_lock);
+		if (empty)
+			break;
 		round++;
 		msleep(20);
 	}
@@ -623,6 +632,9 @@ int ferry_devices_init(void)
 void ferry_devices_fini(void)
 {
 	ferry_graves_clear();
+	/* A page may have asked for it while it ran, or a context that outlived its device. */
+	cancel_work_sync(&ferry_grave_reaper);
+	ferry_mms_flush();
 	ferry_debugfs_fini();
 	unregister_chrdev_region(ferry_devt, FERRY_MAX_DEVICES);
 	class_unregister(&ferry_class);

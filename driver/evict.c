@@ -536,12 +536,17 @@ void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave)
 
 static void ferry_signal_mm(struct mm_struct *mm, int sig)
 {
-	struct task_struct *p;
+	struct task_struct *p, *t;
 
 	rcu_read_lock();
 	for_each_process(p) {
-		if (!(p->flags & PF_KTHREAD) && READ_ONCE(p->mm) == mm)
-			send_sig(sig, p, 1);
+		/* The first thread may be gone while others live. */
+		for_each_thread(p, t) {
+			if (!(t->flags & PF_KTHREAD) && READ_ONCE(t->mm) == mm) {
+				send_sig(sig, t, 1);
+				break;
+			}
+		}
 	}
 	rcu_read_unlock();
 }

@@ -240,6 +240,8 @@ struct ferry_fault_queue {
  * @list_lock: guards @list
  * @list: its contexts
  * @grave: what is here was lost: a CPU access gets SIGBUS, see device.c
+ * @filling: pages are on their way to this grave, so it is not to be reaped;
+ *	guarded by the lock of the list
  * @node: in the list of graves
  */
 struct ferry_device {
@@ -266,6 +268,7 @@ struct ferry_device {
 	struct mutex list_lock;
 	struct list_head list;
 	bool grave;
+	bool filling;
 	struct list_head node;
 };
 
@@ -623,6 +626,7 @@ void ferry_transit_end(struct ferry_mm *fm, struct ferry_transit *t);
 extern char ferry_owner[];
 extern char ferry_lost_owner[];
 int ferry_region_init(struct ferry_device *fd);
+void ferry_mms_flush(void);
 void ferry_region_fini(struct ferry_device *fd);
 size_t ferry_region_footprint(struct ferry_device *fd);
 struct ferry_device *ferry_page_device(const struct page *page);

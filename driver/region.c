@@ -101,6 +101,16 @@ static void ferry_mm_reap(struct work_struct *work)
 static DECLARE_WORK(ferry_mm_reaper, ferry_mm_reap);
 
 /**
+ * ferry_mms_flush - wait until records that nobody needs any more are gone
+ *
+ * Context: may sleep.
+ */
+void ferry_mms_flush(void)
+{
+	flush_work(&ferry_mm_reaper);
+}
+
+/**
  * ferry_mm_put_many - drop references of an address space's record
  * @fm: the record
  * @n: how many, at least 1
@@ -142,21 +152,27 @@ struct ferry_device *ferry_page_device(const struct page *page)
  *
  * Reads no struct page, so it is right for a page that nobody keeps.
  *
- * Context: between ferry_devices_enter() and _leave(), or with a page of the device
- * kept.
+ * Context: any but NMI. Beyond a comparison, the device is good for those between
+ * ferry_devices_enter() and _leave(), or with a page of it kept.
  * Return: the Ferry device, or NULL.
  */
 struct ferry_device *ferry_pfn_device(unsigned long pfn)
 {
+	struct ferry_device *found = NULL;
+	/* All devices are looked at, not only the one that a caller keeps. */
+	int idx = ferry_devices_enter();
 	unsigned int i;
 
 	for (i = 0; i < FERRY_MAX_DEVICES; i++) {
 		struct ferry_device *fd = READ_ONCE(ferry_devs[i]);
 
-		if (fd && pfn - fd->region.first_pfn < fd->region.nr)
-			return fd;
+		if (fd && pfn - fd->region.first_pfn < fd->region.nr) {
+			found = fd;
+			break;
+		}
 	}
-	return NULL;
+	ferry_devices_leave(idx);
+	return found;
 }
 
 /**
