@@ -1154,6 +1154,9 @@ static unsigned long ferry_window_pass(struct ferry_migration *m,
 		*room = ~0UL;
 	else if (!(m->flags & FERRY_MIGRATE_NO_EVICT))
 		*room = ferry_window_count(m, nr, FERRY_REASON_NO_FRAME);
+	/* Somebody had a page off the LRU list, say, for a moment. */
+	if (!*room && !*err && ferry_window_count(m, nr, FERRY_REASON_RACED))
+		*room = ~0UL;
 	if (!*room)
 		ferry_count_window(m, nr);
 	return end;
