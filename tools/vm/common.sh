@@ -46,7 +46,8 @@ debug_key() {
 	echo "$1-$({
 		echo "$2"
 		cd "$CHECKOUT" || exit
-		cat "${fragments[@]}" tools/debug/build tools/vm/initramfs-init
+		cat "${fragments[@]}" tools/debug/patches/*.patch tools/debug/build \
+			tools/vm/initramfs-init
 	} | sha256sum | cut -c1-16)"
 }
 
