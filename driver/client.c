@@ -24,14 +24,13 @@
  */
 int ferry_client_kind(int device)
 {
-	int idx = ferry_devices_enter(), kind = -ENODEV;
 	struct ferry_device *fd = ferry_device_use(device);
+	int kind;
 
-	if (fd) {
-		kind = fd->kind;
-		ferry_device_put(fd);
-	}
-	ferry_devices_leave(idx);
+	if (!fd)
+		return -ENODEV;
+	kind = fd->kind;
+	ferry_device_put(fd);
 	return kind;
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_kind, "FERRY");
@@ -46,21 +45,18 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_kind, "FERRY");
  */
 struct ferry_context *ferry_client_open(int device)
 {
-	struct ferry_context *ctx = ERR_PTR(-ENODEV);
+	struct ferry_context *ctx;
 	struct ferry_device *fd;
-	int idx;
 
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);
-	idx = ferry_devices_enter();
 	fd = ferry_device_use(device);
-	if (fd) {
-		ctx = ferry_context_open(fd);
-		if (!IS_ERR(ctx))
-			ctx->policy = ferry_policy_find("map");
-		ferry_device_put(fd);
-	}
-	ferry_devices_leave(idx);
+	if (!fd)
+		return ERR_PTR(-ENODEV);
+	ctx = ferry_context_open(fd);
+	if (!IS_ERR(ctx))
+		ctx->policy = ferry_policy_find("map");
+	ferry_device_put(fd);
 	return ctx;
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_open, "FERRY");
@@ -78,29 +74,24 @@ void ferry_client_close(struct ferry_context *ctx)
 EXPORT_SYMBOL_NS_GPL(ferry_client_close, "FERRY");
 
 /* Keep the device for a call; the caller ends it with ferry_client_end(). */
-static int ferry_client_begin(struct ferry_context *ctx, int *idx)
+static int ferry_client_begin(struct ferry_context *ctx)
 {
 	if (current->mm != ctx->fm->mm)
 		return -EPERM;
-	if (!ferry_device_get(ctx->fd))
-		return -ENODEV;
-	*idx = ferry_devices_enter();
-	return 0;
+	return ferry_context_use(ctx);
 }
 
-static int ferry_client_end(struct ferry_context *ctx, int idx, int ret)
+static int ferry_client_end(struct ferry_context *ctx, int ret)
 {
-	ferry_devices_leave(idx);
 	ferry_device_put(ctx->fd);
 	/* Calls end this way when the device goes. */
 	return ret == -ECANCELED ? -ENODEV : ret;
 }
 
 /* The same, for a range of whole pages. */
-static int ferry_client_begin_range(struct ferry_context *ctx, u64 addr, u64 len,
-				    int *idx)
+static int ferry_client_begin_range(struct ferry_context *ctx, u64 addr, u64 len)
 {
-	return ferry_check_range(addr, len) ?: ferry_client_begin(ctx, idx);
+	return ferry_check_range(addr, len) ?: ferry_client_begin(ctx);
 }
 
 /**
@@ -134,13 +125,13 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_check, "FERRY");
 int ferry_client_page(struct ferry_context *ctx, struct ferry_access *a,
 		      struct page *page)
 {
-	int idx, ret;
+	int ret;
 
-	ret = ferry_client_begin_range(ctx, a->addr, a->end - a->addr, &idx);
+	ret = ferry_client_begin_range(ctx, a->addr, a->end - a->addr);
 	if (ret)
 		return ret;
 	ret = ferry_engine_page(ctx, a, page);
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_end(ctx, ret);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_page, "FERRY");
 
@@ -158,14 +149,14 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_page, "FERRY");
  */
 int ferry_client_take(struct ferry_context *ctx, u64 addr, u64 len)
 {
-	int idx, ret;
+	int ret;
 
-	ret = ferry_client_begin_range(ctx, addr, len, &idx);
+	ret = ferry_client_begin_range(ctx, addr, len);
 	if (ret)
 		return ret;
 	ret = ferry_engine_reach(ctx, addr, addr + len, FERRY_ACCESS_ATOMIC,
 				 false);
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_end(ctx, ret);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_take, "FERRY");
 
@@ -181,9 +172,9 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_take, "FERRY");
 int ferry_client_taken(struct ferry_context *ctx, u64 addr, u64 len)
 {
 	u64 end = addr + len;
-	int idx, ret;
+	int ret;
 
-	ret = ferry_client_begin_range(ctx, addr, len, &idx);
+	ret = ferry_client_begin_range(ctx, addr, len);
 	if (ret)
 		return ret;
 	while (!ret && addr < end) {
@@ -198,7 +189,7 @@ int ferry_client_taken(struct ferry_context *ctx, u64 addr, u64 len)
 		if (!ret && READ_ONCE(ctx->closing))
 			ret = -ECANCELED;
 	}
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_end(ctx, ret);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_taken, "FERRY");
 
@@ -234,9 +225,9 @@ static int ferry_client_mapped(struct mm_struct *mm, u64 addr, u64 end)
 int ferry_client_migrate(struct ferry_context *ctx, struct ferry_migrate *req,
 			 bool to_device)
 {
-	int idx, ret;
+	int ret;
 
-	ret = ferry_client_begin_range(ctx, req->addr, req->len, &idx);
+	ret = ferry_client_begin_range(ctx, req->addr, req->len);
 	if (ret)
 		return ret;
 	ret = ferry_client_mapped(ctx->fm->mm, req->addr, req->addr + req->len);
@@ -244,7 +235,7 @@ int ferry_client_migrate(struct ferry_context *ctx, struct ferry_migrate *req,
 		req->flags |= FERRY_MIGRATE_LOCAL;
 		ret = ferry_migrate_range(ctx, to_device ? ctx->fd : NULL, req);
 	}
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_end(ctx, ret);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_migrate, "FERRY");
 
@@ -263,13 +254,8 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_migrate, "FERRY");
 int ferry_client_query(struct ferry_context *ctx, u64 addr, u64 len,
 		       ferry_query_fn fn, void *arg)
 {
-	int idx, ret;
-
-	ret = ferry_client_begin_range(ctx, addr, len, &idx);
-	if (ret)
-		return ret;
-	ret = ferry_query_pages(ctx, ctx->fm->mm, addr, len, fn, arg);
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_check(ctx, addr, len) ?:
+	       ferry_query_pages(ctx, ctx->fm->mm, addr, len, fn, arg);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_query, "FERRY");
 
@@ -283,13 +269,13 @@ EXPORT_SYMBOL_NS_GPL(ferry_client_query, "FERRY");
  */
 int ferry_client_release(struct ferry_context *ctx)
 {
-	int idx, ret;
+	int ret;
 
-	ret = ferry_client_begin(ctx, &idx);
+	ret = ferry_client_begin(ctx);
 	if (ret)
 		return ret;
 	ret = ferry_evict_owned(ctx->fd, ctx->fm);
-	return ferry_client_end(ctx, idx, ret);
+	return ferry_client_end(ctx, ret);
 }
 EXPORT_SYMBOL_NS_GPL(ferry_client_release, "FERRY");
 

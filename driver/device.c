@@ -28,8 +28,8 @@
  * A page whose bytes are lost cannot be given back, and must not be replaced by
  * zeros. It moves, without its bytes, to a private region with nothing behind it,
  * where every CPU access ends with SIGBUS, until its owner unmaps it. The module
- * stays as long as there is such a page, unless it is unloading already: then the
- * owners get the signal at once, and after five seconds SIGKILL.
+ * stays as long as there is such a page, unless it is unloading already: then those
+ * who map one get the signal at once, and after five seconds SIGKILL.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -88,19 +88,23 @@ void ferry_devices_leave(int idx)
  * ferry_device_use - a device by its number, for a call that uses it
  * @index: from user space
  *
- * Context: between ferry_devices_enter() and _leave().
+ * Context: may sleep.
  * Return: the device, to be given back by ferry_device_put(), or NULL.
  */
 struct ferry_device *ferry_device_use(int index)
 {
 	struct ferry_device *fd;
+	int idx;
 
 	if (index < 0 || index >= FERRY_MAX_DEVICES)
 		return NULL;
+	idx = ferry_devices_enter();
 	fd = READ_ONCE(ferry_devs[array_index_nospec(index, FERRY_MAX_DEVICES)]);
-	if (ferry_inject(use_device))
-		return NULL;
-	return fd && fd->published && ferry_device_get(fd) ? fd : NULL;
+	if (ferry_inject(use_device) || !fd || !fd->published ||
+	    !ferry_device_get(fd))
+		fd = NULL;
+	ferry_devices_leave(idx);
+	return fd;
 }
 
 /**
@@ -325,7 +329,26 @@ struct ferry_device *ferry_device_add(const struct ferry_device_desc *desc)
 	return fd;
 }
 
-/* Its contexts stay open, but nothing works for them any more. */
+/* A context that still works. It stays on the list, and is not freed, until it stops. */
+static struct ferry_context *ferry_context_working(struct ferry_device *fd)
+{
+	struct ferry_context *ctx, *found = NULL;
+
+	mutex_lock(&fd->list_lock);
+	list_for_each_entry(ctx, &fd->list, node) {
+		if (!ctx->stopped) {
+			found = ctx;
+			break;
+		}
+	}
+	mutex_unlock(&fd->list_lock);
+	return found;
+}
+
+/*
+ * Its contexts stay open, but nothing works for them any more. What an engine waits
+ * for may take long, and the others can close meanwhile.
+ */
 static void ferry_contexts_stop(struct ferry_device *fd)
 {
 	struct ferry_context *ctx;
@@ -337,15 +360,15 @@ static void ferry_contexts_stop(struct ferry_device *fd)
 	wake_up_all(&fd->faults.room);
 	wait_for_completion(&fd->idle);
 
-	mutex_lock(&fd->list_lock);
-	list_for_each_entry(ctx, &fd->list, node) {
+	while ((ctx = ferry_context_working(fd))) {
 		ferry_engine_stop(ctx);
 		ferry_mirror_fini(&ctx->mirror);
-		/* Pairs with ferry_context_stop(): it frees the context then. */
+		mutex_lock(&fd->list_lock);
+		/* Pairs with ferry_context_stop(), which waits for the lock as well. */
 		smp_store_release(&ctx->stopped, true);
 		wake_up_var(&ctx->stopped);
+		mutex_unlock(&fd->list_lock);
 	}
-	mutex_unlock(&fd->list_lock);
 }
 
 static void ferry_device_bury(struct ferry_device *fd)
@@ -593,8 +616,8 @@ static void ferry_graves_clear(void)
 		/* A handler may go on as if nothing was: not for long. */
 		if (!(round % 50)) {
 			list_for_each_entry(fd, &ferry_graves, node)
-				ferry_signal_owners(fd, round < 250 ? SIGBUS :
-								      SIGKILL);
+				ferry_signal_mappers(fd, round < 250 ? SIGBUS :
+								       SIGKILL);
 		}
 		mutex_unlock(&ferry_devices_lock);
 		if (empty)

@@ -175,19 +175,17 @@ static int ferry_run_resolve(struct ferry_fault_run *run)
 {
 	struct mm_struct *mm = run->ctx->fm->mm;
 	struct mem_cgroup *memcg, *old;
-	int ret, idx;
+	int ret;
 
 	if (ferry_inject(fault_run_mm) || READ_ONCE(run->ctx->closing) ||
 	    !mmget_not_zero(mm))
 		return -ECANCELED;
-	idx = ferry_devices_enter();
 	/* What it allocates is the owner's. */
 	memcg = get_mem_cgroup_from_mm(mm);
 	old = set_active_memcg(memcg);
 	ret = ferry_run_resolve_mm(run, mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	ferry_devices_leave(idx);
 	/* The last user's exit must not be run by the service thread. */
 	mmput_async(mm);
 	return ret;
@@ -554,17 +552,15 @@ int ferry_fault_raise(struct ferry_context *ctx, u64 addr, u64 len, u32 access,
 	};
 	struct mm_struct *mm = ctx->fm->mm;
 	struct mem_cgroup *memcg, *old;
-	int ret, idx;
+	int ret;
 
 	if (ferry_inject(fault_mm) || !mmget_not_zero(mm))
 		return -ECANCELED;
-	idx = ferry_devices_enter();
 	memcg = get_mem_cgroup_from_mm(mm);
 	old = set_active_memcg(memcg);
 	ret = ferry_fault_resolve(ctx, &f, mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	ferry_devices_leave(idx);
 	mmput_async(mm);
 	return ret;
 }

@@ -565,7 +565,7 @@ int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req)
 	if (!job)
 		return -ENOMEM;
 	kref_init(&job->ref);
-	ret = ferry_job_read(job, req);
+	ret = ferry_job_read(job, req) ?: ferry_context_use(ctx);
 	if (ret)
 		goto put;
 
@@ -580,6 +580,7 @@ int ferry_engine_submit(struct ferry_context *ctx, struct ferry_submit *req)
 		queue_work(ctx->fd->engine_wq, &e->work);
 	}
 	spin_unlock(&e->lock);
+	ferry_device_put(ctx->fd);
 put:
 	if (ret)
 		ferry_job_put(job);

@@ -47,6 +47,8 @@ struct ferry_run {
  * @wait_owners: wait for the mmap locks of owners
  * @wait_strangers: and of all others
  * @missed: an mmap lock could not be had
+ * @signal: sent to those who map pages of it, which stay where they are
+ * @found: there were such pages in the windows looked at
  * @m: the migration home
  */
 struct ferry_eviction {
@@ -58,6 +60,8 @@ struct ferry_eviction {
 	bool wait_owners;
 	bool wait_strangers;
 	bool missed;
+	int signal;
+	bool found;
 	struct ferry_migration m;
 };
 
@@ -113,6 +117,7 @@ static void ferry_evict_window(struct ferry_eviction *e,
 		e->m.split = false;
 		memset(e->m.why, FERRY_WHY_IGNORE, e->m.max);
 		ferry_migrate_window(&e->m, vma, start, end);
+		e->found |= e->m.args.cpages;
 	} while (e->m.split && !e->m.small);
 }
 
@@ -218,6 +223,14 @@ static void ferry_evict_owners(struct ferry_eviction *e, ferry_evict_fn fn)
 	}
 }
 
+/* Do something with all owners of a block's frames. */
+static void ferry_evict_by_owner(struct ferry_eviction *e, ferry_evict_fn fn)
+{
+	ferry_evict_gather(e);
+	ferry_evict_owners(e, fn);
+	ferry_evict_release(e);
+}
+
 /* The address spaces of all processes, kept from being freed, not from exiting. */
 static struct mm_struct **ferry_all_mms(unsigned int *n)
 {
@@ -257,7 +270,8 @@ static struct mm_struct **ferry_all_mms(unsigned int *n)
 	return mms;
 }
 
-static void ferry_evict_strangers(struct ferry_eviction *e)
+/* Do something with all address spaces that there are. */
+static void ferry_evict_strangers(struct ferry_eviction *e, ferry_evict_fn fn)
 {
 	/* A frame in a grave needs an owner, too. */
 	struct ferry_mm *fm = e->m.dst && e->nr_runs ? e->runs[0].fm : NULL;
@@ -268,8 +282,7 @@ static void ferry_evict_strangers(struct ferry_eviction *e)
 	for (i = 0; i < n; i++) {
 		if (ferry_block_used(e->fd, e->block) &&
 		    !fatal_signal_pending(current))
-			ferry_evict_mm(e, mms[i], fm, e->wait_strangers,
-				       ferry_evict_mm_anywhere);
+			ferry_evict_mm(e, mms[i], fm, e->wait_strangers, fn);
 		mmdrop(mms[i]);
 		cond_resched();
 	}
@@ -288,15 +301,13 @@ static void ferry_evict_block(struct ferry_eviction *e)
 	u64 t = ktime_get_ns();
 
 	e->m.only_first = e->block << FERRY_MAX_ORDER;
-	ferry_evict_gather(e);
-	ferry_evict_owners(e, ferry_evict_mm_in_place);
-	ferry_evict_release(e);
+	ferry_evict_by_owner(e, ferry_evict_mm_in_place);
 
 	if (ferry_block_used(fd, e->block)) {
 		ferry_evict_gather(e);
 		ferry_evict_owners(e, ferry_evict_mm_anywhere);
 		if (ferry_block_used(fd, e->block))
-			ferry_evict_strangers(e);
+			ferry_evict_strangers(e, ferry_evict_mm_anywhere);
 		ferry_evict_release(e);
 	}
 
@@ -469,12 +480,8 @@ int ferry_evict_owned(struct ferry_device *fd, struct ferry_mm *fm)
 		if (!ferry_block_used(fd, e.block))
 			continue;
 		e.m.only_first = e.block << FERRY_MAX_ORDER;
-		ferry_evict_gather(&e);
-		ferry_evict_owners(&e, ferry_evict_mm_in_place);
-		ferry_evict_release(&e);
-		ferry_evict_gather(&e);
-		ferry_evict_owners(&e, ferry_evict_mm_anywhere);
-		ferry_evict_release(&e);
+		ferry_evict_by_owner(&e, ferry_evict_mm_in_place);
+		ferry_evict_by_owner(&e, ferry_evict_mm_anywhere);
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
@@ -551,29 +558,38 @@ static void ferry_signal_mm(struct mm_struct *mm, int sig)
 	rcu_read_unlock();
 }
 
+/* Whether an address space maps what is lost, as far as the block at hand leads to. */
+static void ferry_signal_mapper(struct ferry_eviction *e, struct mm_struct *mm)
+{
+	e->found = false;
+	ferry_evict_mm_anywhere(e, mm);
+	if (e->found)
+		ferry_signal_mm(mm, e->signal);
+}
+
 /**
- * ferry_signal_owners - send a signal to those whose pages are on a device
- * @fd: a grave, when nobody can wait for them to find out
+ * ferry_signal_mappers - send a signal to those who map pages of a grave
+ * @fd: the grave, when nobody can wait for them to find out
  * @sig: the signal
+ *
+ * Whose mmap lock is taken at this moment is left out.
  *
  * Context: may sleep.
  */
-void ferry_signal_owners(struct ferry_device *fd, int sig)
+void ferry_signal_mappers(struct ferry_device *fd, int sig)
 {
 	struct ferry_eviction e;
 
 	if (ferry_eviction_init(&e, fd))
 		return;
+	e.signal = sig;
+	e.m.look = true;
 	for (e.block = 0; e.block < fd->region.nr >> FERRY_MAX_ORDER; e.block++) {
-		unsigned int i;
-
 		if (!ferry_block_used(fd, e.block))
 			continue;
+		e.m.only_first = e.block << FERRY_MAX_ORDER;
 		ferry_evict_gather(&e);
-		for (i = 0; i < e.nr_runs; i++) {
-			if (!i || e.runs[i].fm != e.runs[i - 1].fm)
-				ferry_signal_mm(e.runs[i].fm->mm, sig);
-		}
+		ferry_evict_strangers(&e, ferry_signal_mapper);
 		ferry_evict_release(&e);
 	}
 	ferry_eviction_fini(&e);

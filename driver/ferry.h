@@ -340,6 +340,7 @@ void ferry_devices_leave(int idx);
 /* ---- main.c ------------------------------------------------------------ */
 
 struct ferry_context *ferry_context_open(struct ferry_device *fd);
+int ferry_context_use(struct ferry_context *ctx);
 void ferry_context_close(struct ferry_context *ctx);
 extern const struct file_operations ferry_fops;
 extern unsigned long ferry_fault_window;
@@ -514,6 +515,7 @@ struct ferry_context {
  * @explain: find the reason of each page that stays
  * @interruptible: stop at a signal
  * @impatient: do not wait for mmap locks
+ * @look: only collect, and only what is lost: args.cpages says how much there is
  * @args: for the core
  * @src: args.src
  * @dstp: args.dst
@@ -554,6 +556,7 @@ struct ferry_migration {
 	bool explain;
 	bool interruptible;
 	bool impatient;
+	bool look;
 
 	struct migrate_vma args;
 	unsigned long *src;
@@ -731,7 +734,7 @@ int ferry_make_room(struct ferry_device *fd, unsigned long frames, bool huge,
 		    bool impatient);
 void ferry_evict_all(struct ferry_device *fd, struct ferry_device *grave);
 int ferry_evict_owned(struct ferry_device *fd, struct ferry_mm *fm);
-void ferry_signal_owners(struct ferry_device *fd, int sig);
+void ferry_signal_mappers(struct ferry_device *fd, int sig);
 
 /* engine.c */
 int ferry_engine_init(struct ferry_context *ctx);

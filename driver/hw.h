@@ -140,6 +140,7 @@ struct ferry_vram {
 	bool dead;
 };
 
+void ferry_vram_start(struct ferry_device *fd);
 u64 ferry_vram_copy(struct ferry_device *fd, const struct ferry_copy *c,
 		    unsigned int n);
 int ferry_vram_wait(struct ferry_device *fd, u64 fence);

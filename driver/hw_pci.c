@@ -47,14 +47,6 @@ static int ferry_pci_hw_init(struct ferry_device *fd)
 	return p->vram.base ? 0 : -ENOMEM;
 }
 
-static void ferry_pci_start(struct ferry_device *fd)
-{
-	struct ferry_pci *p = fd->hw_data;
-
-	if (fd->kind == FERRY_KIND_COHERENT)
-		p->vram.base = fd->region.va;
-}
-
 static void ferry_pci_hw_fini(struct ferry_device *fd)
 {
 	struct ferry_pci *p = fd->hw_data;
@@ -85,7 +77,7 @@ static size_t ferry_pci_footprint(struct ferry_device *fd)
 static const struct ferry_hw_ops ferry_hw_pci = {
 	.name = "pci",
 	.init = ferry_pci_hw_init,
-	.start = ferry_pci_start,
+	.start = ferry_vram_start,
 	.fini = ferry_pci_hw_fini,
 	.copy = ferry_vram_copy,
 	.wait = ferry_vram_wait,

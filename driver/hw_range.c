@@ -77,14 +77,6 @@ free:
 	return ret;
 }
 
-static void ferry_range_start(struct ferry_device *fd)
-{
-	struct ferry_vram *v = fd->hw_data;
-
-	if (fd->kind == FERRY_KIND_COHERENT)
-		v->base = fd->region.va;
-}
-
 static void ferry_range_fini(struct ferry_device *fd)
 {
 	struct ferry_vram *v = fd->hw_data;
@@ -104,7 +96,7 @@ static size_t ferry_range_footprint(struct ferry_device *fd)
 const struct ferry_hw_ops ferry_hw_range = {
 	.name = "range",
 	.init = ferry_range_hw_init,
-	.start = ferry_range_start,
+	.start = ferry_vram_start,
 	.fini = ferry_range_fini,
 	.copy = ferry_vram_copy,
 	.wait = ferry_vram_wait,

@@ -28,6 +28,16 @@ static void *ferry_vram_at(struct ferry_device *fd, u64 vram)
 	return ferry_vram(fd)->base + vram;
 }
 
+/**
+ * ferry_vram_start - ferry_hw_ops.start
+ * @fd: the device; private VRAM is mapped already
+ */
+void ferry_vram_start(struct ferry_device *fd)
+{
+	if (fd->kind == FERRY_KIND_COHERENT)
+		ferry_vram(fd)->base = fd->region.va;
+}
+
 /* Whether a device gave, or took, the @len bytes that end in VRAM here. */
 static bool ferry_vram_answered(struct ferry_device *fd, u64 vram, size_t len)
 {

@@ -80,7 +80,6 @@ struct dentry;
 	P(granule)							\
 	P(granule_notifier)						\
 	P(granule_store)						\
-	P(patient_pfns)							\
 	P(commit_raced)		/* the mapping changed meanwhile */	\
 	P(hmm)			/* the same, inside the core */		\
 	P(map_raced)							\
@@ -138,6 +137,7 @@ struct dentry;
 	P(call_copy_back)						\
 	P(call_copy_out)						\
 	P(call_device)		/* the device is going */		\
+	P(stats_counts)							\
 	P(stats_counters)						\
 	P(stats_hist)
 

@@ -153,6 +153,19 @@ count:
 	return ERR_PTR(ret);
 }
 
+/**
+ * ferry_context_use - keep the device of a context for as long as it is used
+ * @ctx: the context
+ *
+ * Context: any. The device waits, when it goes, for ferry_device_put().
+ * Return: 0, or -ENODEV: it has gone, or goes.
+ */
+int ferry_context_use(struct ferry_context *ctx)
+{
+	return ferry_inject(call_device) || !ferry_device_get(ctx->fd) ? -ENODEV :
+								       0;
+}
+
 static int ferry_open(struct inode *inode, struct file *file)
 {
 	struct ferry_device *fd = container_of(inode->i_cdev,

@@ -217,7 +217,7 @@ static int ferry_migrate_collect(struct ferry_migration *m,
 		.dst = m->dstp,
 		.start = start,
 		.end = end,
-		.pgmap_owner = ferry_owner,
+		.pgmap_owner = m->look ? ferry_lost_owner : ferry_owner,
 		.flags = ferry_window_select(m, vma, start, end),
 		.fault_page = m->fault_page,
 	};
@@ -956,7 +956,7 @@ int ferry_migrate_window(struct ferry_migration *m, struct vm_area_struct *vma,
 	ferry_migrate_watch(m, start);
 	ret = ferry_migrate_collect(m, vma, start, end);
 	ferry_phase_end(fd, FERRY_PHASE_COLLECT, &t);
-	if (ret || !m->args.cpages) {
+	if (ret || !m->args.cpages || m->look) {
 		ferry_migrate_enter(m, false);
 		pages = 0;
 		if (ret)
@@ -1197,7 +1197,7 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 	struct ferry_device *fd = ferry_migration_device(m);
 	unsigned int tries;
 	unsigned long room;
-	int err, ret;
+	int err, ret, idx;
 
 	m->split = false;
 	m->want_write = false;
@@ -1208,8 +1208,11 @@ static int ferry_window_run(struct ferry_migration *m, struct mm_struct *mm,
 		if (ret)
 			return ret;
 		ferry_phase_end(fd, FERRY_PHASE_LOCK, &t);
+		/* It looks at pages of devices that nobody keeps. */
+		idx = ferry_devices_enter();
 		*next = ferry_window_pass(m, mm, start, end, tries == 1, &room,
 					  &err);
+		ferry_devices_leave(idx);
 		ferry_migrate_unlock(m, mm);
 		if (err || !room)
 			return err;

@@ -26,6 +26,7 @@
  * uses them only under it, so an invalidation that returns has no access of the
  * device in flight.
  */
+#include <linux/delay.h>
 #include <linux/hmm.h>
 #include <linux/magic.h>
 #include <linux/pagemap.h>
@@ -33,6 +34,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 #include "ferry.h"
 #include "trace.h"
 
@@ -403,6 +405,91 @@ static void ferry_mirror_enter(struct ferry_mirror *m, unsigned long start,
 	}
 }
 
+/* A range for hmm_range_fault(), to be faulted in; its pfns are the caller's to free. */
+static int ferry_hmm_range_init(struct hmm_range *range, struct ferry_mirror *m,
+				unsigned long start, unsigned long nr, u32 access,
+				void *owner)
+{
+	*range = (struct hmm_range) {
+		.notifier = &ferry_mirror_granule(m, start)->mni,
+		.start = start,
+		.end = start + (nr << PAGE_SHIFT),
+		.default_flags = HMM_PFN_REQ_FAULT,
+		.dev_private_owner = owner,
+	};
+	if (access != FERRY_ACCESS_READ)
+		range->default_flags |= HMM_PFN_REQ_WRITE;
+	range->hmm_pfns = ferry_inject(map_pfns) ? NULL :
+			  kvcalloc(nr, sizeof(*range->hmm_pfns), GFP_KERNEL);
+	return range->hmm_pfns ? 0 : -ENOMEM;
+}
+
+/* Enter what a range was found to be, unless it changed meanwhile: -EBUSY then. */
+static int ferry_hmm_range_enter(const struct hmm_range *range,
+				 struct ferry_mirror *m, u32 access)
+{
+	unsigned long nr = (range->end - range->start) >> PAGE_SHIFT;
+	int ret = -EBUSY;
+
+	mutex_lock(&m->lock);
+	if (!ferry_inject(map_raced) &&
+	    !mmu_interval_read_retry(range->notifier, range->notifier_seq)) {
+		ferry_mirror_enter(m, range->start, nr, range->hmm_pfns, access);
+		ret = 0;
+	}
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+/* Tries at a page that waits for user space, or for a swap device. */
+#define FERRY_WATCHED_TRIES	64
+
+/* Fault in a page that userfaultfd watches, unless user space has to do something. */
+static int ferry_watched_fault_in(struct ferry_mirror *m, unsigned long addr,
+				  bool write)
+{
+	unsigned int flags = FOLL_NOWAIT | (write ? FOLL_WRITE : 0), tries;
+	unsigned long hmm;
+	long ret;
+
+	if (!ferry_mirror_snapshot(m, addr, 1, &hmm) && hmm & HMM_PFN_VALID &&
+	    (!write || hmm & HMM_PFN_WRITE))
+		return 0;
+	for (tries = 0; tries < FERRY_WATCHED_TRIES; tries++) {
+		ret = get_user_pages_remote(m->mm, addr, 1, flags, NULL, NULL);
+		if (ret)
+			return ret == -ENOMEM ? ret : ret < 0 ? -EFAULT : 0;
+		usleep_range(100, 200);
+	}
+	return -EFAULT;
+}
+
+/*
+ * What userfaultfd watches is asked for in a way that waits for nobody, before
+ * hmm_range_fault() is: under the mmap lock that cannot wait for user space either,
+ * and with CONFIG_DEBUG_VM says so in the log, by a stack.
+ */
+static int ferry_range_watched(struct ferry_mirror *m, unsigned long start,
+			       unsigned long end, u32 access)
+{
+	VMA_ITERATOR(vmi, m->mm, start);
+	struct vm_area_struct *vma;
+	unsigned long addr;
+	int ret = 0;
+
+	for_each_vma_range(vmi, vma, end) {
+		if (!userfaultfd_armed(vma))
+			continue;
+		for (addr = max(start, vma->vm_start);
+		     !ret && addr < min(end, vma->vm_end); addr += PAGE_SIZE)
+			ret = ferry_watched_fault_in(m, addr,
+						     access != FERRY_ACCESS_READ);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
 /**
  * ferry_mirror_map_hmm - enter a range where its pages are, faulting them in
  * @m: the mirror, covered over the range
@@ -418,44 +505,27 @@ static void ferry_mirror_enter(struct ferry_mirror *m, unsigned long start,
 int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 			 unsigned long nr, u32 access, bool local)
 {
-	struct ferry_granule *g = ferry_mirror_granule(m, start);
-	struct hmm_range range = {
-		.notifier = &g->mni,
-		.start = start,
-		.end = start + (nr << PAGE_SHIFT),
-		.default_flags = HMM_PFN_REQ_FAULT,
-		.dev_private_owner = local ? ferry_owner : NULL,
-	};
+	struct hmm_range range;
 	unsigned int tries = 0;
 	int ret;
 
 	mmap_assert_locked(m->mm);
-	if (ferry_range_refused(m->mm, range.start, range.end))
+	if (ferry_range_refused(m->mm, start, start + (nr << PAGE_SHIFT)))
 		return -EFAULT;
-	if (access != FERRY_ACCESS_READ)
-		range.default_flags |= HMM_PFN_REQ_WRITE;
-	range.hmm_pfns = ferry_inject(map_pfns) ? NULL :
-			 kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
-	if (!range.hmm_pfns)
-		return -ENOMEM;
+	ret = ferry_range_watched(m, start, start + (nr << PAGE_SHIFT), access) ?:
+	      ferry_hmm_range_init(&range, m, start, nr, access,
+				   local ? ferry_owner : NULL);
+	if (ret)
+		return ret;
 	ret = ferry_mirror_prepare(m);
 	while (!ret) {
 		range.notifier_seq = mmu_interval_read_begin(range.notifier);
 		ret = ferry_inject(map_fault) ? -EFAULT :
 		      ferry_hmm_range_fault(&range);
-		if (!ret) {
-			mutex_lock(&m->lock);
-			if (!ferry_inject(map_raced) &&
-			    !mmu_interval_read_retry(range.notifier,
-						     range.notifier_seq)) {
-				ferry_mirror_enter(m, start, nr, range.hmm_pfns,
-						   access);
-				mutex_unlock(&m->lock);
-				break;
-			}
-			mutex_unlock(&m->lock);
-			ret = -EBUSY;
-		}
+		if (!ret)
+			ret = ferry_hmm_range_enter(&range, m, access);
+		if (!ret)
+			break;
 		if (ret == -EBUSY && ++tries < 16) {
 			ferry_count(m->fd, FERRY_C_DEV_FAULT_RETRIES);
 			ret = 0;
@@ -481,22 +551,12 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 int ferry_mirror_map_patiently(struct ferry_mirror *m, unsigned long start,
 			       unsigned long nr, u32 access)
 {
-	struct ferry_granule *g = ferry_mirror_granule(m, start);
-	struct hmm_range range = {
-		.notifier = &g->mni,
-		.start = start,
-		.end = start + (nr << PAGE_SHIFT),
-		.default_flags = HMM_PFN_REQ_FAULT,
-		.dev_private_owner = ferry_owner,
-	};
+	struct hmm_range range;
 	int ret;
 
-	if (access != FERRY_ACCESS_READ)
-		range.default_flags |= HMM_PFN_REQ_WRITE;
-	range.hmm_pfns = ferry_inject(patient_pfns) ? NULL :
-			 kvcalloc(nr, sizeof(*range.hmm_pfns), GFP_KERNEL);
-	if (!range.hmm_pfns)
-		return -ENOMEM;
+	ret = ferry_hmm_range_init(&range, m, start, nr, access, ferry_owner);
+	if (ret)
+		return ret;
 	ret = ferry_mirror_prepare(m) ?:
 	      hmm_range_fault_unlocked_timeout(&range,
 					       msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT));
@@ -508,18 +568,8 @@ int ferry_mirror_map_patiently(struct ferry_mirror *m, unsigned long start,
 	ret = mmap_read_lock_killable(m->mm);
 	if (ret)
 		goto free;
-	if (ferry_range_refused(m->mm, range.start, range.end)) {
-		ret = -EFAULT;
-		goto unlock;
-	}
-	ret = -EBUSY;
-	mutex_lock(&m->lock);
-	if (!mmu_interval_read_retry(range.notifier, range.notifier_seq)) {
-		ferry_mirror_enter(m, start, nr, range.hmm_pfns, access);
-		ret = 0;
-	}
-	mutex_unlock(&m->lock);
-unlock:
+	ret = ferry_range_refused(m->mm, range.start, range.end) ? -EFAULT :
+	      ferry_hmm_range_enter(&range, m, access);
 	mmap_read_unlock(m->mm);
 free:
 	kvfree(range.hmm_pfns);
@@ -789,10 +839,11 @@ static int ferry_query_window(struct mmu_interval_notifier *mni,
 {
 	struct vm_area_struct *vma = NULL;
 	unsigned long i;
-	int ret;
+	int ret, idx;
 
 	if (ferry_inject(query_lock) || mmap_read_lock_killable(mm))
 		return -EINTR;
+	idx = ferry_devices_enter();
 	ret = ferry_snapshot(mni, mm, start, nr, pfns);
 	if (ret)
 		goto unlock;
@@ -814,6 +865,7 @@ static int ferry_query_window(struct mmu_interval_notifier *mni,
 	if (m)
 		mutex_unlock(&m->lock);
 unlock:
+	ferry_devices_leave(idx);
 	mmap_read_unlock(mm);
 	return ret;
 }
@@ -857,8 +909,11 @@ static struct mm_struct *ferry_query_mm(struct ferry_context *ctx, pid_t pid)
  * @fn: is given what is known of the next pages; may sleep, ends it by an error
  * @arg: for @fn
  *
+ * The device of the context is kept for one window at a time, and not while @fn runs,
+ * which may wait for whoever serves its caller's memory.
+ *
  * Context: may sleep.
- * Return: 0, -ENOMEM, -EINTR, -EBUSY, or what @fn says.
+ * Return: 0, -ENODEV, -ENOMEM, -EINTR, -EBUSY, or what @fn says.
  */
 int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
 		      u64 len, ferry_query_fn fn, void *arg)
@@ -886,9 +941,14 @@ int ferry_query_pages(struct ferry_context *ctx, struct mm_struct *mm, u64 addr,
 		unsigned long nr = min_t(u64, (end - addr) >> PAGE_SHIFT,
 					 FERRY_WINDOW);
 
+		ret = ferry_context_use(ctx);
+		if (ret)
+			break;
 		ret = ferry_query_window(&mni, mm, mm == ctx->fm->mm ?
 					 &ctx->mirror : NULL, addr, nr, pfns,
-					 out) ?: fn(arg, out, nr);
+					 out);
+		ferry_device_put(ctx->fd);
+		ret = ret ?: fn(arg, out, nr);
 		if (ret)
 			break;
 		addr += (u64)nr << PAGE_SHIFT;

@@ -125,60 +125,74 @@ static int ferry_ioc_advise(struct ferry_context *ctx, void *arg)
 	return ret ?: ferry_advise_range(ctx, a);
 }
 
-static int ferry_stats_counters_out(struct ferry_device *fd, u64 to, u32 n)
-{
-	u64 __user *out = u64_to_user_ptr(to);
-	u32 i;
+/* All that a device counts. */
+struct ferry_counts {
+	u64 counters[FERRY_COUNTERS];
+	u64 hist[FERRY_PHASES][FERRY_BUCKETS];
+};
 
-	for (i = 0; i < min_t(u32, n, FERRY_COUNTERS); i++) {
-		if (ferry_inject(stats_counters) ||
-		    put_user(ferry_stats_counter(fd, i), out + i))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-static int ferry_stats_hist_out(struct ferry_device *fd, u64 to, u32 phases)
-{
-	u64 __user *out = u64_to_user_ptr(to);
-	u32 p, b;
-
-	for (p = 0; p < min_t(u32, phases, FERRY_PHASES); p++) {
-		for (b = 0; b < FERRY_BUCKETS; b++) {
-			if (ferry_inject(stats_hist) ||
-			    put_user(ferry_stats_hist(fd, p, b), out++))
-				return -EFAULT;
-		}
-	}
-	return 0;
-}
-
-static int ferry_ioc_stats(struct ferry_context *ctx, void *arg)
+static int ferry_stats_read(struct ferry_context *ctx, struct ferry_stats *s,
+			    struct ferry_counts *c)
 {
 	struct ferry_device *fd = ctx->fd;
-	struct ferry_stats *s = arg;
+	unsigned int i, b;
 	int ret;
 
-	if (s->flags || !ferry_zero(s->reserved, ARRAY_SIZE(s->reserved)))
-		return -EINVAL;
-	if (s->counters) {
-		ret = ferry_stats_counters_out(fd, s->counters, s->nr_counters);
-		if (ret)
-			return ret;
+	ret = ferry_context_use(ctx);
+	if (ret)
+		return ret;
+	for (i = 0; i < FERRY_COUNTERS; i++)
+		c->counters[i] = ferry_stats_counter(fd, i);
+	for (i = 0; i < FERRY_PHASES; i++) {
+		for (b = 0; b < FERRY_BUCKETS; b++)
+			c->hist[i][b] = ferry_stats_hist(fd, i, b);
 	}
-	if (s->hist) {
-		ret = ferry_stats_hist_out(fd, s->hist, s->nr_phases);
-		if (ret)
-			return ret;
-	}
-	s->nr_counters = FERRY_COUNTERS;
-	s->nr_phases = FERRY_PHASES;
 	mutex_lock(&ctx->mirror.lock);
 	s->table_bytes = ctx->mirror.pt.bytes;
 	mutex_unlock(&ctx->mirror.lock);
 	s->driver_bytes = ferry_region_footprint(fd) + fd->hw->footprint(fd);
 	s->frames_free = READ_ONCE(fd->region.frames.free);
 	s->frames_used = fd->region.nr - s->frames_free;
+	ferry_device_put(fd);
+	return 0;
+}
+
+static int ferry_stats_out(const struct ferry_stats *s,
+			   const struct ferry_counts *c)
+{
+	size_t counters = min_t(size_t, s->nr_counters, FERRY_COUNTERS);
+	size_t phases = min_t(size_t, s->nr_phases, FERRY_PHASES);
+
+	if (s->counters &&
+	    (ferry_inject(stats_counters) ||
+	     copy_to_user(u64_to_user_ptr(s->counters), c->counters,
+			  counters * sizeof(c->counters[0]))))
+		return -EFAULT;
+	if (s->hist &&
+	    (ferry_inject(stats_hist) ||
+	     copy_to_user(u64_to_user_ptr(s->hist), c->hist,
+			  phases * sizeof(c->hist[0]))))
+		return -EFAULT;
+	return 0;
+}
+
+static int ferry_ioc_stats(struct ferry_context *ctx, void *arg)
+{
+	struct ferry_stats *s = arg;
+	struct ferry_counts *c;
+	int ret;
+
+	if (s->flags || !ferry_zero(s->reserved, ARRAY_SIZE(s->reserved)))
+		return -EINVAL;
+	c = ferry_inject(stats_counts) ? NULL : kvmalloc_obj(*c);
+	if (!c)
+		return -ENOMEM;
+	ret = ferry_stats_read(ctx, s, c) ?: ferry_stats_out(s, c);
+	kvfree(c);
+	if (ret)
+		return ret;
+	s->nr_counters = FERRY_COUNTERS;
+	s->nr_phases = FERRY_PHASES;
 	return 0;
 }
 
@@ -197,29 +211,33 @@ union ferry_arg {
  * struct ferry_call - one line of the ioctl table
  * @size: of the structure as this driver knows it
  * @min: of its first version, whose fields a caller must have
+ * @keeps: keeps the device itself, while it uses it: not while it waits for a job, or
+ *	for whoever serves the caller's memory
  * @fn: does it, on a structure whose tail beyond the caller's is zero
  */
 struct ferry_call {
 	size_t size;
 	size_t min;
+	bool keeps;
 	int (*fn)(struct ferry_context *ctx, void *arg);
 };
 
-#define FERRY_CALL(_ioc, _struct, _last, _fn)				\
+#define FERRY_CALL(_ioc, _struct, _last, _fn, _keeps)			\
 	[_IOC_NR(_ioc) - _IOC_NR(FERRY_IOC_INFO)] = {			\
 		.size = sizeof(struct _struct),				\
 		.min = offsetofend(struct _struct, _last),		\
+		.keeps = _keeps,					\
 		.fn = _fn,						\
 	}
 
 static const struct ferry_call ferry_calls[] = {
-	FERRY_CALL(FERRY_IOC_INFO, ferry_info, fault_window, ferry_ioc_info),
-	FERRY_CALL(FERRY_IOC_MIGRATE, ferry_migrate, reasons, ferry_ioc_migrate),
-	FERRY_CALL(FERRY_IOC_QUERY, ferry_query, reserved0, ferry_ioc_query),
-	FERRY_CALL(FERRY_IOC_SUBMIT, ferry_submit, seq, ferry_ioc_submit),
-	FERRY_CALL(FERRY_IOC_WAIT, ferry_wait, fault_addr, ferry_ioc_wait),
-	FERRY_CALL(FERRY_IOC_ADVISE, ferry_advise, reserved0, ferry_ioc_advise),
-	FERRY_CALL(FERRY_IOC_STATS, ferry_stats, frames_used, ferry_ioc_stats),
+	FERRY_CALL(FERRY_IOC_INFO, ferry_info, fault_window, ferry_ioc_info, false),
+	FERRY_CALL(FERRY_IOC_MIGRATE, ferry_migrate, reasons, ferry_ioc_migrate, false),
+	FERRY_CALL(FERRY_IOC_QUERY, ferry_query, reserved0, ferry_ioc_query, true),
+	FERRY_CALL(FERRY_IOC_SUBMIT, ferry_submit, seq, ferry_ioc_submit, true),
+	FERRY_CALL(FERRY_IOC_WAIT, ferry_wait, fault_addr, ferry_ioc_wait, true),
+	FERRY_CALL(FERRY_IOC_ADVISE, ferry_advise, reserved0, ferry_ioc_advise, false),
+	FERRY_CALL(FERRY_IOC_STATS, ferry_stats, frames_used, ferry_ioc_stats, true),
 };
 
 static const struct ferry_call *ferry_call_find(unsigned int cmd)
@@ -232,22 +250,18 @@ static const struct ferry_call *ferry_call_find(unsigned int cmd)
 	return &ferry_calls[array_index_nospec(i, ARRAY_SIZE(ferry_calls))];
 }
 
-/*
- * A device that goes waits for the calls that use it. Waiting for a job uses nothing
- * of it: all its jobs end when it goes.
- */
+/* A device that goes waits for the calls that use it. All its jobs end when it goes. */
 static int ferry_call_run(const struct ferry_call *call,
 			  struct ferry_context *ctx, void *arg)
 {
-	int idx, ret;
+	int ret;
 
-	if (call->fn == ferry_ioc_wait)
+	if (call->keeps)
 		return call->fn(ctx, arg);
-	if (ferry_inject(call_device) || !ferry_device_get(ctx->fd))
-		return -ENODEV;
-	idx = ferry_devices_enter();
+	ret = ferry_context_use(ctx);
+	if (ret)
+		return ret;
 	ret = call->fn(ctx, arg);
-	ferry_devices_leave(idx);
 	ferry_device_put(ctx->fd);
 	return ret;
 }

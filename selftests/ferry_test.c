@@ -5,9 +5,11 @@
 #include "ferry_test.h"
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -668,6 +670,72 @@ int ft_wait(int fd, uint64_t seq, int64_t timeout_ns, uint64_t *results,
 	return ret;
 }
 
+void *ft_waiter(void *arg)
+{
+	struct ft_waiter *w = arg;
+
+	__atomic_store_n(&w->started, true, __ATOMIC_RELEASE);
+	w->ret = ft_wait(w->fd, w->seq, -1, NULL, 0, &w->w);
+	return NULL;
+}
+
+int ft_not_failing(int fd, int err)
+{
+	static char page[FT_PAGE] __attribute__((aligned(4096)));
+	struct ferry_residency res[1];
+	struct ferry_cmd cmd = {};
+	struct ferry_info info = { .size = sizeof(info) };
+	struct ferry_migrate migrate = {
+		.size = sizeof(migrate),
+		.addr = (uintptr_t)page,
+		.len = sizeof(page),
+		.dst = FERRY_RAM,
+	};
+	struct ferry_query query = {
+		.size = sizeof(query),
+		.addr = (uintptr_t)page,
+		.len = sizeof(page),
+		.pages = (uintptr_t)res,
+	};
+	struct ferry_submit submit = {
+		.size = sizeof(submit),
+		.cmds = (uintptr_t)&cmd,
+		.count = 1,
+		.cmd_size = sizeof(cmd),
+		.eventfd = -1,
+	};
+	struct ferry_advise advise = {
+		.size = sizeof(advise),
+		.addr = (uintptr_t)page,
+		.len = sizeof(page),
+	};
+	struct ferry_stats stats = { .size = sizeof(stats) };
+	struct {
+		unsigned long cmd;
+		void *arg;
+		const char *name;
+	} call[] = {
+		{ FERRY_IOC_INFO, &info, "info" },
+		{ FERRY_IOC_MIGRATE, &migrate, "migrate" },
+		{ FERRY_IOC_QUERY, &query, "query" },
+		{ FERRY_IOC_SUBMIT, &submit, "submit" },
+		{ FERRY_IOC_ADVISE, &advise, "advise" },
+		{ FERRY_IOC_STATS, &stats, "stats" },
+	};
+	int i, bad = 0;
+
+	for (i = 0; i < (int)(sizeof(call) / sizeof(call[0])); i++) {
+		int ret = ft_ioctl(fd, call[i].cmd, call[i].arg);
+
+		if (ret != err) {
+			fprintf(stderr, "# %s: %s, not %s\n", call[i].name,
+				strerror(-ret), strerror(-err));
+			bad++;
+		}
+	}
+	return bad;
+}
+
 int ft_run(int fd, const struct ferry_cmd *cmds, unsigned int n,
 	   uint64_t *results, struct ferry_wait *w)
 {
@@ -883,6 +951,27 @@ long long ft_read_field(const char *path, const char *name)
 	}
 	fclose(f);
 	return n;
+}
+
+int ft_uffd_open(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		ft_fatal("userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+void ft_uffd_watch(int fd, void *p, size_t len, uint64_t mode)
+{
+	struct uffdio_register r = {
+		.range = { .start = (uintptr_t)p, .len = len },
+		.mode = mode,
+	};
+
+	if (ioctl(fd, UFFDIO_REGISTER, &r))
+		ft_fatal("UFFDIO_REGISTER: %s", strerror(errno));
 }
 
 void ft_swap_on(void)

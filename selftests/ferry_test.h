@@ -204,6 +204,18 @@ int ft_submit(int fd, const struct ferry_cmd *cmds, unsigned int n, int eventfd,
 /* One FERRY_IOC_WAIT: 0 or a negative errno; @w (may be NULL) has the rest. */
 int ft_wait(int fd, uint64_t seq, int64_t timeout_ns, uint64_t *results,
 	    unsigned int count, struct ferry_wait *w);
+/* A thread that waits for a list as long as it takes: ft_waiter() with its argument. */
+struct ft_waiter {
+	int fd;
+	uint64_t seq;
+	int ret;
+	struct ferry_wait w;
+	bool started;		/* it is about to call, if it has not yet */
+};
+
+void *ft_waiter(void *arg);
+/* How many of all calls but FERRY_IOC_WAIT do not fail with @err; says which. */
+int ft_not_failing(int fd, int err);
 /*
  * Submit one list and wait for it, past signals. Returns the status of the
  * list, so a command that fails is seen; aborts if the ioctls themselves fail.
@@ -252,6 +264,10 @@ int ft_write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A number behind "name" in a file such as /proc/meminfo, or -1. */
 long long ft_read_field(const char *path, const char *name);
+
+/* A userfaultfd that does not block; memory that it watches. */
+int ft_uffd_open(void);
+void ft_uffd_watch(int fd, void *p, size_t len, uint64_t mode);
 
 /* Swap to a zram disk, until ft_swap_off. */
 void ft_swap_on(void);

@@ -257,6 +257,7 @@ struct world {
 	pid_t child;		/* shares all of it, or 0 */
 	struct ferry *extra;	/* one more context, or NULL */
 	int mirror;		/* a node of ferry_dmirror */
+	unsigned long mirror_call;
 	int pipe[2];		/* holds the first page when it is pinned */
 	const char *doc;	/* what the errno of the operation belongs to */
 };
@@ -1067,7 +1068,7 @@ TEST_F_TIMEOUT(kind, evict, 1200)
 
 /* ---- a client in the kernel ---------------------------------------------- */
 
-static int mirror_call(struct world *w, unsigned long call)
+static int mirror_call(struct world *w)
 {
 	static char buffer[SMALL];
 	struct dmirror_cmd c = {
@@ -1076,57 +1077,16 @@ static int mirror_call(struct world *w, unsigned long call)
 		.npages = ft_pages(w->len),
 	};
 
-	return ioctl(w->mirror, call, &c) < 0 ? -errno : 0;
-}
-
-static int mirror_reads(struct world *w)
-{
-	return mirror_call(w, DMIRROR_READ);
-}
-
-static int mirror_reads_unlocked(struct world *w)
-{
-	return mirror_call(w, DMIRROR_READ_UNLOCKED);
-}
-
-static int mirror_to_device(struct world *w)
-{
-	return mirror_call(w, DMIRROR_TO_DEVICE);
-}
-
-static int mirror_to_system(struct world *w)
-{
-	return mirror_call(w, DMIRROR_TO_SYSTEM);
-}
-
-static int mirror_snapshot(struct world *w)
-{
-	return mirror_call(w, DMIRROR_SNAPSHOT);
-}
-
-static int mirror_takes(struct world *w)
-{
-	return mirror_call(w, DMIRROR_EXCLUSIVE);
-}
-
-static int mirror_checks(struct world *w)
-{
-	return mirror_call(w, DMIRROR_CHECK_EXCLUSIVE);
-}
-
-static int mirror_release(struct world *w)
-{
-	return mirror_call(w, DMIRROR_RELEASE);
+	return ioctl(w->mirror, w->mirror_call, &c) < 0 ? -errno : 0;
 }
 
 TEST_F_TIMEOUT(kind, client, 900)
 {
-	static int (*const run[])(struct world *w) = {
-		mirror_reads, mirror_reads_unlocked, mirror_to_device,
-		mirror_takes, mirror_checks,
-	};
-	static int (*const run_here[])(struct world *w) = {
-		mirror_to_system, mirror_snapshot, mirror_release,
+	/* The last three are of pages that are on the device. */
+	static const unsigned long calls[] = {
+		DMIRROR_READ, DMIRROR_READ_UNLOCKED, DMIRROR_TO_DEVICE,
+		DMIRROR_EXCLUSIVE, DMIRROR_CHECK_EXCLUSIVE,
+		DMIRROR_TO_SYSTEM, DMIRROR_SNAPSHOT, DMIRROR_RELEASE,
 	};
 	const char *path = getenv("FERRY_DMIRROR_KO");
 	struct world w = {
@@ -1146,13 +1106,12 @@ TEST_F_TIMEOUT(kind, client, 900)
 			"/dev/hmm_dmirror0" : "/dev/hmm_dmirror2",
 			O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, w.mirror);
-	for (i = 0; i < ARRAY_SIZE(run); i++) {
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		w.mirror_call = calls[i];
 		sweep(_metadata, &w, &(const struct op) {
-			.doc = "client", .at = HOME, .run = run[i] }, 1);
-	}
-	for (i = 0; i < ARRAY_SIZE(run_here); i++) {
-		sweep(_metadata, &w, &(const struct op) {
-			.doc = "client", .at = HERE, .run = run_here[i] }, 1);
+			.doc = "client",
+			.at = i < ARRAY_SIZE(calls) - 3 ? HOME : HERE,
+			.run = mirror_call }, 1);
 	}
 	close(w.mirror);
 }

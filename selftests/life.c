@@ -125,26 +125,9 @@ TEST_F(kind, exit_with_work)
 	}
 }
 
-/* Somebody waits for a list when its context is closed by another thread. */
-struct waiter {
-	int fd;
-	uint64_t seq;
-	int ret;
-	struct ferry_wait w;
-	bool started;
-};
-
-static void *wait_for_ever(void *arg)
-{
-	struct waiter *w = arg;
-
-	__atomic_store_n(&w->started, true, __ATOMIC_RELEASE);
-	w->ret = ft_wait(w->fd, w->seq, -1, NULL, 0, &w->w);
-	return NULL;
-}
-
 /*
- * The descriptor is closed under the waiter. A call in progress holds the
+ * Somebody waits for a list when its context is closed by another thread: the
+ * descriptor is closed under the waiter. A call in progress holds the
  * file, so the list ends only when the waiter is done: it is killed by exit.
  */
 TEST_F(kind, wait_and_exit)
@@ -154,14 +137,14 @@ TEST_F(kind, wait_and_exit)
 	if (!child) {
 		uint64_t *cell = ft_map(FT_PAGE);
 		struct ferry_cmd c = ft_endless(cell);
-		struct waiter w = {};
+		struct ft_waiter w = {};
 		pthread_t thread;
 		struct ferry *f;
 
 		ASSERT_EQ(0, ferry_open(self->dev, &f));
 		w.fd = ferry_fd(f);
 		ASSERT_EQ(0, ft_submit(w.fd, &c, 1, -1, &w.seq));
-		ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_ever, &w));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, ft_waiter, &w));
 		ASSERT_TRUE(ft_until(__atomic_load_n(&w.started,
 						     __ATOMIC_ACQUIRE), 20));
 		close(w.fd);

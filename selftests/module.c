@@ -178,13 +178,27 @@ TEST_F(module, lazily_freed_and_written)
 	ferry_close(f);
 }
 
+/* In a child: fill memory, move it to the device, and wait for the go. */
+static void fill_and_wait(int dev, char *p, size_t len, uint64_t salt,
+			  struct ft_turn *ready, struct ft_turn *go)
+{
+	struct ferry *f;
+
+	ft_fill(p, len, salt);
+	if (ferry_open(dev, &f))
+		ft_fatal("device %d does not open", dev);
+	ft_move(f, p, len, dev);
+	ferry_close(f);
+	ft_turn_give(ready);
+	ft_turn_take(go);
+}
+
 /* The processes fault, unmap and exit while the driver empties the device. */
 TEST_F(module, leaves_under_load)
 {
 	const size_t len = 8 * FT_MIB;
 	unsigned long round;
 	int dev = first_device(self, variant->kind), c;
-	struct ferry *f;
 	pid_t child[3];
 
 	for (round = 0; round < FT_ROUNDS(6); round++) {
@@ -199,12 +213,7 @@ TEST_F(module, leaves_under_load)
 			if (child[c])
 				continue;
 			p = ft_map_kind(len, (c + round) & 1);
-			ft_fill(p, len, c);
-			ASSERT_EQ(0, ferry_open(dev, &f));
-			ft_move(f, p, len, dev);
-			ferry_close(f);
-			ft_turn_give(&ready);
-			ft_turn_take(&go);
+			fill_and_wait(dev, p, len, c, &ready, &go);
 			if (c == 0) {
 				ASSERT_DATA(p, len, c);
 			} else if (c == 1) {
@@ -252,7 +261,6 @@ TEST_F(module, exits_while_it_leaves)
 		ft_turn_init(&go);
 		for (c = 0; c < VICTIMS; c++) {
 			size_t len = (c & 3 ? 64 : 512) * FT_PAGE;
-			struct ferry *f;
 			char *p;
 
 			child[c] = ft_fork();
@@ -260,12 +268,7 @@ TEST_F(module, exits_while_it_leaves)
 				continue;
 			ft_reseed(round * VICTIMS + c);
 			p = ft_map_kind(len, !(c & 7));
-			ft_fill(p, len, c);
-			ASSERT_EQ(0, ferry_open(dev, &f));
-			ft_move(f, p, len, dev);
-			ferry_close(f);
-			ft_turn_give(&ready);
-			ft_turn_take(&go);
+			fill_and_wait(dev, p, len, c, &ready, &go);
 			ft_sleep_ns(ft_below(took));
 			if (__atomic_load_n(&stage->leaving, __ATOMIC_SEQ_CST))
 				__atomic_fetch_add(&stage->during, 1,

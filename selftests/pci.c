@@ -13,9 +13,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -548,52 +551,7 @@ static void unload_cargo(struct cargo *c)
 /* Calls on @fd that do not say that the device is gone. */
 static int not_gone(int fd)
 {
-	static char page[FT_PAGE] __attribute__((aligned(4096)));
-	struct ferry_residency where;
-	struct ferry_cmd cmd = {};
-	struct ferry_info info = { .size = sizeof(info) };
-	struct ferry_stats stats = { .size = sizeof(stats) };
-	struct ferry_migrate migrate = {
-		.size = sizeof(migrate),
-		.addr = (uintptr_t)page,
-		.len = sizeof(page),
-		.dst = FERRY_RAM,
-	};
-	struct ferry_query query = {
-		.size = sizeof(query),
-		.addr = (uintptr_t)page,
-		.len = sizeof(page),
-		.pages = (uintptr_t)&where,
-	};
-	struct ferry_advise advise = {
-		.size = sizeof(advise),
-		.addr = (uintptr_t)page,
-		.len = sizeof(page),
-	};
-	uint64_t seq;
-
-	return (ft_ioctl(fd, FERRY_IOC_INFO, &info) != -ENODEV) +
-	       (ft_ioctl(fd, FERRY_IOC_STATS, &stats) != -ENODEV) +
-	       (ft_ioctl(fd, FERRY_IOC_MIGRATE, &migrate) != -ENODEV) +
-	       (ft_ioctl(fd, FERRY_IOC_QUERY, &query) != -ENODEV) +
-	       (ft_ioctl(fd, FERRY_IOC_ADVISE, &advise) != -ENODEV) +
-	       (ft_submit(fd, &cmd, 1, -1, &seq) != -ENODEV);
-}
-
-struct waiter {
-	int fd, ret;
-	uint64_t seq;
-	struct ferry_wait w;
-	bool started;
-};
-
-static void *wait_for_ever(void *arg)
-{
-	struct waiter *w = arg;
-
-	__atomic_store_n(&w->started, true, __ATOMIC_RELEASE);
-	w->ret = ft_wait(w->fd, w->seq, -1, NULL, 0, &w->w);
-	return NULL;
+	return ft_not_failing(fd, -ENODEV);
 }
 
 /* A process that shares the cargo and looks at it when told. */
@@ -627,7 +585,7 @@ TEST_F(pci, unbind_with_pages)
 {
 	struct cargo on, other, soft;
 	struct ft_turn ready, go;
-	struct waiter w = {};
+	struct ft_waiter w = {};
 	uint64_t *cell = ft_map(FT_PAGE), seq, count;
 	struct ferry_cmd endless = ft_endless(cell), next = {
 		.op = FERRY_OP_CRC32C,
@@ -649,7 +607,7 @@ TEST_F(pci, unbind_with_pages)
 	w.fd = ferry_fd(f);
 	ASSERT_EQ(0, ft_submit(w.fd, &endless, 1, -1, &seq));
 	ASSERT_EQ(0, ft_submit(w.fd, &next, 1, event, &w.seq));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_ever, &w));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, ft_waiter, &w));
 	ASSERT_TRUE(ft_until(__atomic_load_n(&w.started, __ATOMIC_ACQUIRE),
 			     20));
 
@@ -738,6 +696,56 @@ TEST_F(pci, unbind_waits_for_users)
 	ASSERT_EQ(len, ft_check_as(q, len, 7, p));
 	ASSERT_WHERE(p, len, FERRY_RAM);
 	ASSERT_DATA(p, len, 7);
+}
+
+/* A query whose answer nobody takes. */
+struct stuck_query {
+	int fd;
+	struct ferry_query q;
+	int ret;
+};
+
+static void *query_stuck(void *arg)
+{
+	struct stuck_query *s = arg;
+
+	s->ret = ft_ioctl(s->fd, FERRY_IOC_QUERY, &s->q);
+	return NULL;
+}
+
+/* Nor for a call that waits for whoever serves the memory of its caller. */
+TEST_F(pci, unbind_beside_a_stuck_call)
+{
+	const size_t len = FT_HUGE + FT_PAGE;
+	const size_t out_len = 2 * FT_PAGE;	/* 8 bytes a page */
+	char *p = ft_map(len), *out = ft_map(out_len);
+	int watch = ft_uffd_open();
+	struct pollfd pending = { .fd = watch, .events = POLLIN };
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)out, .len = out_len },
+	};
+	struct stuck_query s = {
+		.q = { .size = sizeof(s.q), .addr = (uintptr_t)p, .len = len,
+		       .pages = (uintptr_t)out },
+	};
+	pthread_t thread;
+	struct ferry *f;
+
+	ASSERT_EQ(0, ferry_open(self->dev[0], &f));
+	s.fd = ferry_fd(f);
+	ft_uffd_watch(watch, out, out_len, UFFDIO_REGISTER_MODE_MISSING);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, query_stuck, &s));
+	ASSERT_EQ(1, poll(&pending, 1, 60000));
+	/* Neither its own device nor another one waits. */
+	ASSERT_EQ(0, unbind_slot(self->slot[1]));
+	ASSERT_EQ(0, unbind_slot(self->slot[0]));
+	ASSERT_EQ(0, ioctl(watch, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(-ENODEV, s.ret);
+	close(watch);
+	ferry_close(f);
+	ASSERT_EQ(0, bind_slot(self->slot[0]));
+	ASSERT_EQ(0, bind_slot(self->slot[1]));
 }
 
 /* ---- going in the middle of anything ------------------------------------------- */
@@ -833,7 +841,9 @@ static void *use_for_long(void *arg)
 	return NULL;
 }
 
-static pid_t start_users(FIXTURE_DATA(pci) *self, unsigned int first)
+/* A process with two threads that do @use until the flag says stop. */
+static pid_t start_users(FIXTURE_DATA(pci) *self, unsigned int first,
+			 void *(*use)(void *arg))
 {
 	struct user u[2] = {
 		{ .self = self, .id = first },
@@ -844,10 +854,21 @@ static pid_t start_users(FIXTURE_DATA(pci) *self, unsigned int first)
 
 	if (child)
 		return child;
-	MUST(!pthread_create(&thread, NULL, use_for_long, &u[1]));
-	use_for_long(&u[0]);
+	ferry_close(self->f);
+	MUST(!ferry_open(0, &self->f));
+	MUST(!pthread_create(&thread, NULL, use, &u[1]));
+	use(&u[0]);
 	MUST(!pthread_join(thread, NULL));
 	_exit(0);
+}
+
+static void make_stop_flag(void)
+{
+	void *p = mmap(NULL, FT_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	MUST(p != MAP_FAILED);
+	stop_flag = p;
 }
 
 TEST_F_TIMEOUT(pci, unbind_under_load, 600)
@@ -856,11 +877,9 @@ TEST_F_TIMEOUT(pci, unbind_under_load, 600)
 	pid_t child[2];
 	int c;
 
-	stop_flag = mmap(NULL, FT_PAGE, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)stop_flag);
+	make_stop_flag();
 	for (c = 0; c < 2; c++)
-		child[c] = start_users(self, 2 * c);
+		child[c] = start_users(self, 2 * c, use_for_long);
 	for (i = 0; i < FT_ROUNDS(12); i++) {
 		ft_sleep_ns(ft_below(200) * 1000000);
 		ASSERT_EQ(0, unbind_slot(self->slot[0]));
@@ -1216,6 +1235,42 @@ TEST_F(pci, lost_by_unloading)
 	ASSERT_EQ(0, ft_load(ft_usual_params()));
 }
 
+/* It is who maps a page that gets the signal, not who once had it. */
+TEST_F(pci, lost_by_unloading_to_a_child)
+{
+	struct ft_turn ready;
+	pid_t child, grandchild;
+
+	ferry_close(self->f);
+	ft_turn_init(&ready);
+	child = ft_fork();
+	if (!child) {
+		struct cargo on;
+		struct ferry *f;
+
+		ASSERT_EQ(0, ferry_open(0, &f));
+		load_cargo(f, &on, self->dev[0], 18);
+		ferry_close(f);
+		grandchild = ft_fork();
+		if (!grandchild) {
+			ft_turn_give(&ready);
+			for (;;)
+				pause();
+		}
+		unload_cargo(&on);
+		ft_turn_give(&ready);
+		_exit(ft_reap(grandchild) == 128 + SIGBUS ? 0 : 1);
+	}
+	ft_turn_take(&ready);
+	ft_turn_take(&ready);
+	set_answering(self->slot[0], false);
+	ASSERT_EQ(0, ft_unload_soon());
+	ASSERT_EQ(1, ft_log_count(self->log, "does not answer"));
+	ASSERT_EQ(0, ft_reap(child));
+	ASSERT_NE(0, access("/sys/module/ferry", F_OK));
+	ASSERT_EQ(0, ft_load(ft_usual_params()));
+}
+
 /*
  * It dies while it is used: a call fails or a signal comes, but no byte that a
  * program gets to see is wrong.
@@ -1247,12 +1302,14 @@ static bool right_or_lost(struct ferry *f, const char *p, int id)
 
 static void *use_until_lost(void *arg)
 {
+	const struct sigaction act = { .sa_handler = on_lost };
 	const struct user *u = arg;
 	char *p = ft_map_kind(LEN, u->id & 1);
 	struct ferry *f;
 	unsigned int i;
 	uint32_t crc;
 
+	MUST(!sigaction(SIGBUS, &act, NULL));
 	ft_fill(p, LEN, u->id);
 	crc = ft_crc_of(p, LEN, u->id);
 	if (ferry_open(u->self->dev[0], &f))
@@ -1285,35 +1342,15 @@ static void *use_until_lost(void *arg)
 
 TEST_F_TIMEOUT(pci, dies_under_load, 600)
 {
-	const struct sigaction act = { .sa_handler = on_lost };
 	unsigned long i;
 	pid_t child[2];
 	int c;
 
-	stop_flag = mmap(NULL, FT_PAGE, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)stop_flag);
+	make_stop_flag();
 	for (i = 0; i < ft_loops(4); i++) {
 		*stop_flag = 0;
-		for (c = 0; c < 2; c++) {
-			child[c] = ft_fork();
-			if (!child[c]) {
-				struct user u[2] = {
-					{ .self = self, .id = 2 * c },
-					{ .self = self, .id = 2 * c + 1 },
-				};
-				pthread_t thread;
-
-				ferry_close(self->f);
-				MUST(!ferry_open(0, &self->f));
-				MUST(!sigaction(SIGBUS, &act, NULL));
-				MUST(!pthread_create(&thread, NULL,
-						     use_until_lost, &u[1]));
-				use_until_lost(&u[0]);
-				MUST(!pthread_join(thread, NULL));
-				_exit(0);
-			}
-		}
+		for (c = 0; c < 2; c++)
+			child[c] = start_users(self, 2 * c, use_until_lost);
 		ft_sleep_ns((50 + ft_below(400)) * 1000000);
 		set_answering(self->slot[0], false);
 		ft_sleep_ns(ft_below(50) * 1000000);

@@ -27,27 +27,6 @@ struct uffdio_move {
 #define UFFDIO_MOVE	_IOWR(UFFDIO, _UFFDIO_MOVE, struct uffdio_move)
 #endif
 
-static int uffd_open(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
-		ft_fatal("userfaultfd: %s", strerror(errno));
-	return fd;
-}
-
-static void uffd_watch(int fd, void *p, size_t len, uint64_t mode)
-{
-	struct uffdio_register r = {
-		.range = { .start = (uintptr_t)p, .len = len },
-		.mode = mode,
-	};
-
-	if (ioctl(fd, UFFDIO_REGISTER, &r))
-		ft_fatal("UFFDIO_REGISTER: %s", strerror(errno));
-}
-
 static int uffd_protect(int fd, void *p, size_t len, bool on)
 {
 	struct uffdio_writeprotect wp = {
@@ -123,12 +102,12 @@ static void server_stop(struct server *s)
 TEST_F(kind, holes_stay_watched)
 {
 	char *p = ft_map(LEN);
-	int fd = uffd_open();
+	int fd = ft_uffd_open();
 	struct ferry_moved m;
 	struct server s;
 
 	ft_fill(p, LEN / 2, 1);
-	uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	ft_uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	m = ft_move(self->f, p, LEN, self->dev);
 	ASSERT_EQ(ft_pages(LEN) / 2, m.moved);
 	ASSERT_EQ(ft_pages(LEN) / 2, m.reasons[FERRY_REASON_USERFAULTFD]);
@@ -148,10 +127,10 @@ TEST_F(kind, holes_stay_watched)
 TEST_F(kind, holes_huge)
 {
 	char *p = ft_map_huge(FT_HUGE);
-	int fd = uffd_open();
+	int fd = ft_uffd_open();
 	struct ferry_moved m;
 
-	uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_MISSING);
+	ft_uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_MISSING);
 	m = ft_move(self->f, p, FT_HUGE, self->dev);
 	ASSERT_EQ(0, m.moved);
 	ASSERT_EQ(ft_pages(FT_HUGE), m.reasons[FERRY_REASON_USERFAULTFD]);
@@ -166,12 +145,12 @@ TEST_F(kind, engine_at_a_hole)
 {
 	struct ferry_cmd c = { .op = FERRY_OP_CRC32C, .len = LEN };
 	char *p = ft_map(LEN);
-	int fd = uffd_open();
+	int fd = ft_uffd_open();
 	struct ferry_wait w;
 	uint64_t result;
 	struct server s;
 
-	uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	ft_uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	server_start(&s, fd);
 	c.src = (uintptr_t)p;
 	if (ft_run(self->fd, &c, 1, &result, &w)) {
@@ -195,12 +174,12 @@ TEST_F(kind, nobody_answers)
 {
 	struct ferry_cmd c = { .op = FERRY_OP_CRC32C, .len = LEN };
 	char *p = ft_map(LEN);
-	int fd = uffd_open();
+	int fd = ft_uffd_open();
 	struct ferry *own;
 	uint64_t seq;
 	int ret;
 
-	uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	ft_uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	c.src = (uintptr_t)p;
 	ASSERT_EQ(0, ferry_open(self->dev, &own));
 	ASSERT_EQ(0, ft_submit(ferry_fd(own), &c, 1, -1, &seq));
@@ -220,10 +199,10 @@ TEST_F(kind, write_protected)
 	char *p;
 
 	for (huge = 0; huge < 2; huge++) {
-		fd = uffd_open();
+		fd = ft_uffd_open();
 		p = ft_map_kind(FT_HUGE, huge);
 		ft_fill(p, FT_HUGE, 2);
-		uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_WP);
+		ft_uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_WP);
 		ASSERT_EQ(0, uffd_protect(fd, p, FT_HUGE, true));
 		ft_move(self->f, p, FT_HUGE, self->dev);
 		ft_move(self->f, p, FT_HUGE, FERRY_RAM);
@@ -252,11 +231,11 @@ TEST_F(kind, protect_on_device)
 	char *p;
 
 	for (huge = 0; huge < 2; huge++) {
-		fd = uffd_open();
+		fd = ft_uffd_open();
 		p = ft_map_kind(FT_HUGE, huge);
 		ft_fill(p, FT_HUGE, 3);
 		ASSERT_MOVES(p, FT_HUGE, self->dev);
-		uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_WP);
+		ft_uffd_watch(fd, p, FT_HUGE, UFFDIO_REGISTER_MODE_WP);
 		ASSERT_EQ(0, uffd_protect(fd, p, FT_HUGE, true));
 		server_start(&s, fd);
 		ASSERT_DEV_DATA(p, FT_HUGE, 3);
@@ -285,7 +264,7 @@ TEST_F(kind, engine_writes_protected)
 		struct ferry_cmd c = { .op = FERRY_OP_FILL, .len = FT_PAGE };
 		struct ferry_wait w;
 
-		fd = uffd_open();
+		fd = ft_uffd_open();
 		p = ft_map(LEN);
 		ft_fill(p, LEN, 4);
 		ft_move(self->f, p, LEN, place[i % 2]);
@@ -297,7 +276,7 @@ TEST_F(kind, engine_writes_protected)
 			ft_fill(p, LEN, 4);
 			ft_move(self->f, p, LEN, place[i % 2]);
 		}
-		uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_WP);
+		ft_uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_WP);
 		ASSERT_EQ(0, uffd_protect(fd, p, LEN, true));
 		server_start(&s, fd);
 		c.dst = (uintptr_t)(p + 3 * FT_PAGE);
@@ -325,11 +304,11 @@ TEST_F(kind, copy_onto_device)
 	char *p = ft_map(LEN), *q = ft_map(LEN);
 	struct uffdio_copy copy = { .len = FT_PAGE };
 	struct uffdio_zeropage zero = {};
-	int fd = uffd_open();
+	int fd = ft_uffd_open();
 
 	ft_fill(p, LEN, 5);
 	ft_fill(q, LEN, 6);
-	uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
+	ft_uffd_watch(fd, p, LEN, UFFDIO_REGISTER_MODE_MISSING);
 	ASSERT_MOVES(p, LEN, self->dev);
 	copy.dst = (uintptr_t)p;
 	copy.src = (uintptr_t)q;
@@ -358,12 +337,12 @@ TEST_F(kind, move_from_device)
 	char *p, *q;
 
 	for (huge = 0; huge < 2; huge++) {
-		fd = uffd_open();
+		fd = ft_uffd_open();
 		p = ft_map_kind(FT_HUGE, huge);
 		q = ft_map_kind(FT_HUGE, huge);
 		ft_fill(p, FT_HUGE, 7);
 		ASSERT_MOVES(p, FT_HUGE, self->dev);
-		uffd_watch(fd, q, FT_HUGE, UFFDIO_REGISTER_MODE_MISSING);
+		ft_uffd_watch(fd, q, FT_HUGE, UFFDIO_REGISTER_MODE_MISSING);
 		move.dst = (uintptr_t)q;
 		move.src = (uintptr_t)p;
 		move.len = FT_HUGE;

@@ -27,8 +27,6 @@
 /* Nodes of one kind of memory. */
 #define DMIRROR_OF_A_KIND	2
 #define DMIRROR_NODES		(2 * DMIRROR_OF_A_KIND)
-/* How often a migration is tried again for pages that somebody was at. */
-#define DMIRROR_TRIES		8
 /* Largest mapping of a node. */
 #define DMIRROR_MAX_MAP		(2UL << 20)
 
@@ -131,33 +129,18 @@ static int dmirror_write(struct dmirror_file *f, struct dmirror_cmd *cmd)
 	return dmirror_copy(f, cmd, FERRY_ACCESS_WRITE, false);
 }
 
-/*
- * Pages that stayed only because somebody was at them at that moment: a page that was
- * split off a larger one, say, is on its way to the LRU for a while.
- */
-static bool dmirror_worth_a_try(const struct ferry_migrate *req)
-{
-	return req->reasons[FERRY_REASON_RACED] ||
-	       req->reasons[FERRY_REASON_LOCKED] ||
-	       req->reasons[FERRY_REASON_PINNED];
-}
-
 /* All of the range is to be on the device then; the device shows what is there. */
 static int dmirror_to_device(struct dmirror_file *f, struct dmirror_cmd *cmd)
 {
-	struct ferry_migrate req;
-	unsigned int tries = 0;
+	struct ferry_migrate req = {
+		.addr = cmd->addr,
+		.len = dmirror_bytes(cmd),
+	};
 	int ret;
 
-	do {
-		req = (struct ferry_migrate) {
-			.addr = cmd->addr,
-			.len = dmirror_bytes(cmd),
-		};
-		ret = ferry_client_migrate(f->ctx, &req, true);
-		if (ret)
-			return ret;
-	} while (dmirror_worth_a_try(&req) && ++tries < DMIRROR_TRIES);
+	ret = ferry_client_migrate(f->ctx, &req, true);
+	if (ret)
+		return ret;
 	if (req.moved + req.reasons[FERRY_REASON_RESIDENT] != cmd->npages)
 		return -ENOENT;
 	return dmirror_read(f, cmd);

@@ -509,7 +509,7 @@ enum ferry_phase {
  * @frames_used: out: used 4 KiB frames
  * @reserved: must be 0
  *
- * Errors: -EINVAL, -EFAULT, -E2BIG, -EPERM.
+ * Errors: -EINVAL, -EFAULT, -E2BIG, -EPERM, -ENOMEM.
  */
 struct ferry_stats {
 	__u32 size;
