@@ -294,5 +294,7 @@ uint64_t ft_log_position(void);
 unsigned int ft_log_count(uint64_t position, const char *text);
 /* Print new lines that tell of a bug in the kernel; how many. */
 unsigned int ft_log_check(uint64_t position);
+/* The same without lines that contain @expected. */
+unsigned int ft_log_check_but(uint64_t position, const char *expected);
 
 #endif /* FERRY_TEST_H */
