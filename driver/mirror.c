@@ -464,26 +464,37 @@ static int ferry_watched_fault_in(struct ferry_mirror *m, unsigned long addr,
 	return -EFAULT;
 }
 
+static int ferry_watched_fault_in_all(struct ferry_mirror *m, unsigned long addr,
+				      unsigned long end, bool write)
+{
+	int ret = 0;
+
+	for (; !ret && addr < end; addr += PAGE_SIZE)
+		ret = ferry_watched_fault_in(m, addr, write);
+	return ret;
+}
+
 /*
- * What userfaultfd watches is asked for in a way that waits for nobody, before
- * hmm_range_fault() is: under the mmap lock that cannot wait for user space either,
+ * Look at the VMAs of a range before hmm_range_fault() does. -EFAULT for those that it
+ * does not refuse and should. What userfaultfd watches is asked for in a way that waits
+ * for nobody: under the mmap lock hmm_range_fault() cannot wait for user space either,
  * and with CONFIG_DEBUG_VM says so in the log, by a stack.
  */
-static int ferry_range_watched(struct ferry_mirror *m, unsigned long start,
+static int ferry_range_prepare(struct ferry_mirror *m, unsigned long start,
 			       unsigned long end, u32 access)
 {
 	VMA_ITERATOR(vmi, m->mm, start);
 	struct vm_area_struct *vma;
-	unsigned long addr;
 	int ret = 0;
 
+	mmap_assert_locked(m->mm);
 	for_each_vma_range(vmi, vma, end) {
-		if (!userfaultfd_armed(vma))
-			continue;
-		for (addr = max(start, vma->vm_start);
-		     !ret && addr < min(end, vma->vm_end); addr += PAGE_SIZE)
-			ret = ferry_watched_fault_in(m, addr,
-						     access != FERRY_ACCESS_READ);
+		if (ferry_vma_refused(vma))
+			return -EFAULT;
+		if (userfaultfd_armed(vma))
+			ret = ferry_watched_fault_in_all(m, max(start, vma->vm_start),
+							 min(end, vma->vm_end),
+							 access != FERRY_ACCESS_READ);
 		if (ret)
 			break;
 	}
@@ -509,10 +520,7 @@ int ferry_mirror_map_hmm(struct ferry_mirror *m, unsigned long start,
 	unsigned int tries = 0;
 	int ret;
 
-	mmap_assert_locked(m->mm);
-	if (ferry_range_refused(m->mm, start, start + (nr << PAGE_SHIFT)))
-		return -EFAULT;
-	ret = ferry_range_watched(m, start, start + (nr << PAGE_SHIFT), access) ?:
+	ret = ferry_range_prepare(m, start, start + (nr << PAGE_SHIFT), access) ?:
 	      ferry_hmm_range_init(&range, m, start, nr, access,
 				   local ? ferry_owner : NULL);
 	if (ret)
