@@ -4,6 +4,7 @@
  */
 #include "ferry_test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <setjmp.h>
@@ -953,6 +954,42 @@ long long ft_read_field(const char *path, const char *name)
 	return n;
 }
 
+const char *ft_pci_path(const char *address, const char *name)
+{
+	static __thread char path[320];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", address, name);
+	return path;
+}
+
+bool ft_is_ivshmem(const char *address)
+{
+	return ft_read_number(ft_pci_path(address, "vendor")) == 0x1af4 &&
+	       ft_read_number(ft_pci_path(address, "device")) == 0x1110;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int ft_pci_slots(char slot[2][16])
+{
+	struct dirent **list;
+	int i, n, found = 0;
+
+	n = scandir("/sys/bus/pci/devices", &list, NULL, by_name);
+	for (i = 0; i < n; i++) {
+		const char *name = list[i]->d_name;
+
+		if (strlen(name) < 16 && ft_is_ivshmem(name) && found < 2)
+			strcpy(slot[found++], name);
+		free(list[i]);
+	}
+	free(list);
+	return found;
+}
+
 int ft_uffd_open(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -1004,22 +1041,45 @@ const char *ft_usual_params(void)
 	return params;
 }
 
-int ft_load(const char *params)
+/* Load the module whose file @variable of the environment names. */
+static int ft_load_from(const char *variable, const char *params)
 {
-	const char *path = getenv("FERRY_KO");
+	const char *path = getenv(variable);
 	int fd, ret;
 
 	fd = open(path ? path : "", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		ft_fatal("FERRY_KO names no module");
+		ft_fatal("%s names no module", variable);
 	ret = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return ret;
 }
 
+int ft_load(const char *params)
+{
+	return ft_load_from("FERRY_KO", params);
+}
+
 int ft_unload(void)
 {
 	return syscall(SYS_delete_module, "ferry", O_NONBLOCK) ? -errno : 0;
+}
+
+int ft_load_dmirror(void)
+{
+	return ft_load_from("FERRY_DMIRROR_KO", "");
+}
+
+int ft_unload_dmirror(void)
+{
+	return syscall(SYS_delete_module, "ferry_dmirror", O_NONBLOCK) ? -errno :
+									 0;
+}
+
+const char *ft_dmirror_node(enum ferry_kind kind)
+{
+	return kind == FERRY_KIND_PRIVATE ? "/dev/hmm_dmirror0" :
+					    "/dev/hmm_dmirror2";
 }
 
 int ft_unload_soon(void)
@@ -1121,7 +1181,7 @@ unsigned int ft_log_check_but(uint64_t position, const char *expected)
 	uint64_t seq;
 
 	while (ft_log_next(fd, &seq, buf, sizeof(buf), &text)) {
-		if (seq < position || strstr(text, expected))
+		if (seq < position || (expected && strstr(text, expected)))
 			continue;
 		if (ft_is_trouble(text)) {
 			bad++;
@@ -1138,5 +1198,5 @@ unsigned int ft_log_check_but(uint64_t position, const char *expected)
 
 unsigned int ft_log_check(uint64_t position)
 {
-	return ft_log_check_but(position, "ferry-selftests:");
+	return ft_log_check_but(position, NULL);
 }

@@ -265,6 +265,13 @@ int ft_write_file(const char *path, const char *fmt, ...)
 /* A number behind "name" in a file such as /proc/meminfo, or -1. */
 long long ft_read_field(const char *path, const char *name);
 
+/* A file of a PCI device in sysfs; good until the thread's next call. */
+const char *ft_pci_path(const char *address, const char *name);
+/* Whether there is one of the guest's devices with memory at an address. */
+bool ft_is_ivshmem(const char *address);
+/* Their addresses, lowest first; how many there are, two at most. */
+int ft_pci_slots(char slot[2][16]);
+
 /* A userfaultfd that does not block; memory that it watches. */
 int ft_uffd_open(void);
 void ft_uffd_watch(int fd, void *p, size_t len, uint64_t mode);
@@ -286,6 +293,11 @@ int ft_unload(void);
  */
 int ft_unload_soon(void);
 
+/* ferry_dmirror comes, and goes unless it is in use; its first node of a kind. */
+int ft_load_dmirror(void);
+int ft_unload_dmirror(void);
+const char *ft_dmirror_node(enum ferry_kind kind);
+
 /* ---- the kernel log ------------------------------------------------------ */
 
 /* Sequence number that the next line of the kernel log will have or exceed. */
@@ -294,7 +306,7 @@ uint64_t ft_log_position(void);
 unsigned int ft_log_count(uint64_t position, const char *text);
 /* Print new lines that tell of a bug in the kernel; how many. */
 unsigned int ft_log_check(uint64_t position);
-/* The same without lines that contain @expected. */
+/* The same without lines that contain @expected, unless that is NULL. */
 unsigned int ft_log_check_but(uint64_t position, const char *expected);
 
 #endif /* FERRY_TEST_H */

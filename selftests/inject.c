@@ -93,8 +93,7 @@ FIXTURE_TEARDOWN_PARENT(kind)
 	EXPECT_EQ(0, f ? fclose(f) : -1);
 	EXPECT_EQ(0, ft_wait_used(0));
 	if (!access("/sys/module/ferry_dmirror", F_OK)) {
-		EXPECT_EQ(0, syscall(SYS_delete_module, "ferry_dmirror",
-				     O_NONBLOCK));
+		EXPECT_EQ(0, ft_unload_dmirror());
 	}
 	if (!access("/sys/module/ferry", F_OK)) {
 		EXPECT_EQ(0, ft_unload_soon());
@@ -1089,7 +1088,6 @@ TEST_F_TIMEOUT(kind, client, 900)
 		DMIRROR_EXCLUSIVE, DMIRROR_CHECK_EXCLUSIVE,
 		DMIRROR_TO_SYSTEM, DMIRROR_SNAPSHOT, DMIRROR_RELEASE,
 	};
-	const char *path = getenv("FERRY_DMIRROR_KO");
 	struct world w = {
 		.dev = self->dev,
 		.peer = self->peer,
@@ -1097,15 +1095,10 @@ TEST_F_TIMEOUT(kind, client, 900)
 		.g = self->g,
 		.len = 8 * FT_PAGE,
 	};
-	int module, i;
+	int i;
 
-	module = open(path ? path : "", O_RDONLY | O_CLOEXEC);
-	ASSERT_LE(0, module);
-	ASSERT_EQ(0, syscall(SYS_finit_module, module, "", 0));
-	close(module);
-	w.mirror = open(variant->kind == FERRY_KIND_PRIVATE ?
-			"/dev/hmm_dmirror0" : "/dev/hmm_dmirror2",
-			O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, ft_load_dmirror());
+	w.mirror = open(ft_dmirror_node(variant->kind), O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, w.mirror);
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		w.mirror_call = calls[i];

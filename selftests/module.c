@@ -9,7 +9,6 @@
 #define FERRY_OWN_FIXTURE
 #include "ferry_fixture.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -429,24 +428,11 @@ static void refused(struct __test_metadata *_metadata,
 /* Bytes of the BAR of a PCI device in the guest; both have as many. */
 static uint64_t bar_bytes(void)
 {
-	char path[300], line[16];
-	struct dirent *e;
-	struct stat st = {};
-	DIR *dir = opendir("/sys/bus/pci/devices");
+	char slot[2][16];
+	struct stat st;
 
-	while (dir && (e = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/device",
-			 e->d_name);
-		if (!ft_read_line(path, line, sizeof(line)) ||
-		    strcmp(line, "0x1110"))
-			continue;
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
-			 e->d_name);
-		if (!stat(path, &st))
-			break;
-	}
-	if (dir)
-		closedir(dir);
+	if (!ft_pci_slots(slot) || stat(ft_pci_path(slot[0], "resource2"), &st))
+		return 0;
 	return st.st_size;
 }
 

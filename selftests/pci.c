@@ -38,47 +38,10 @@ static const char * const kind_names[] = { "private", "coherent" };
 
 /* ---- the PCI devices ------------------------------------------------------- */
 
-static const char *pci_path(const char *address, const char *name)
-{
-	static __thread char path[320];
-
-	snprintf(path, sizeof(path), PCI "devices/%s/%s", address, name);
-	return path;
-}
-
-static bool is_ivshmem(const char *address)
-{
-	return ft_read_number(pci_path(address, "vendor")) == 0x1af4 &&
-	       ft_read_number(pci_path(address, "device")) == 0x1110;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* Addresses of those that are there, lowest first; how many. */
-static int find_slots(char slot[2][16])
-{
-	struct dirent **list;
-	int i, n, found = 0;
-
-	n = scandir(PCI "devices", &list, NULL, by_name);
-	for (i = 0; i < n; i++) {
-		const char *name = list[i]->d_name;
-
-		if (strlen(name) < 16 && is_ivshmem(name) && found < 2)
-			strcpy(slot[found++], name);
-		free(list[i]);
-	}
-	free(list);
-	return found;
-}
-
 /* N of the ferryN that a PCI device has become, or -1. */
 static int number_of(const char *slot)
 {
-	DIR *dir = opendir(pci_path(slot, "ferry"));
+	DIR *dir = opendir(ft_pci_path(slot, "ferry"));
 	struct dirent *d;
 	int n = -1;
 
@@ -100,7 +63,7 @@ static bool is_bound(const char *slot)
 {
 	char target[256] = "";
 
-	return readlink(pci_path(slot, "driver"), target,
+	return readlink(ft_pci_path(slot, "driver"), target,
 			sizeof(target) - 1) > 0 &&
 	       strstr(target, "/drivers/ferry");
 }
@@ -132,7 +95,7 @@ static void plug(const char *what, const char *device)
 /* From now on it does, or does not, answer where its BARs are. */
 static void set_answering(const char *slot, bool on)
 {
-	int fd = open(pci_path(slot, "config"), O_RDWR | O_CLOEXEC);
+	int fd = open(ft_pci_path(slot, "config"), O_RDWR | O_CLOEXEC);
 	uint16_t command;
 
 	if (fd < 0 || pread(fd, &command, 2, COMMAND) != 2)
@@ -149,16 +112,16 @@ static void nvme_in(const char *slot)
 	if (system(PLUG " qmp device_add '{\"driver\":\"nvme\","
 		   "\"id\":\"nvme\",\"serial\":\"ferry\",\"cmb_size_mb\":16,"
 		   "\"legacy-cmb\":true,\"bus\":\"vram1-slot\"}' >/dev/null") ||
-	    !ft_until(ft_read_number(pci_path(slot, "vendor")) == 0x1b36, 60))
+	    !ft_until(ft_read_number(ft_pci_path(slot, "vendor")) == 0x1b36, 60))
 		ft_fatal("no NVMe");
 }
 
 static void nvme_out(const char *slot)
 {
-	if (access(pci_path(slot, "vendor"), F_OK))
+	if (access(ft_pci_path(slot, "vendor"), F_OK))
 		return;
 	if (system(PLUG " qmp device_del '{\"id\":\"nvme\"}' >/dev/null") ||
-	    !ft_until(access(pci_path(slot, "vendor"), F_OK), 60))
+	    !ft_until(access(ft_pci_path(slot, "vendor"), F_OK), 60))
 		ft_fatal("the NVMe stays");
 }
 
@@ -208,7 +171,7 @@ FIXTURE_SETUP(pci)
 {
 	self->log = ft_log_position();
 	self->used = ft_used_all();
-	ASSERT_EQ(2, find_slots(self->slot));
+	ASSERT_EQ(2, ft_pci_slots(self->slot));
 	ASSERT_TRUE(bind_both(self, variant->kind));
 	ASSERT_EQ(0, ferry_open(0, &self->f));
 	self->fd = ferry_fd(self->f);
@@ -222,15 +185,15 @@ FIXTURE_TEARDOWN_PARENT(pci)
 	if (access("/sys/module/ferry", F_OK)) {
 		EXPECT_EQ(0, ft_load(ft_usual_params()));
 	}
-	if (!is_ivshmem(self->slot[1])) {
+	if (!ft_is_ivshmem(self->slot[1])) {
 		nvme_out(self->slot[1]);
 		plug("in", "vram1");
-		ft_until(is_ivshmem(self->slot[1]), 60);
+		ft_until(ft_is_ivshmem(self->slot[1]), 60);
 	}
 	for (i = 0; i < 2; i++) {
-		if (!access(pci_path(self->slot[i], "driver_override"), F_OK)) {
-			ft_write_file(pci_path(self->slot[i],
-					       "driver_override"), "\n");
+		if (!access(ft_pci_path(self->slot[i], "driver_override"), F_OK)) {
+			ft_write_file(ft_pci_path(self->slot[i],
+						  "driver_override"), "\n");
 		}
 	}
 	EXPECT_TRUE(bind_both(self, FERRY_KIND_COHERENT));
@@ -378,23 +341,23 @@ TEST_F(pci, refused)
 	ASSERT_EQ(-ENODEV, bind_slot(bridge));
 	ASSERT_EQ(0, ft_log_count(self->log, "refused"));
 
-	ASSERT_EQ(0, ft_write_file(pci_path(bridge, "driver_override"),
+	ASSERT_EQ(0, ft_write_file(ft_pci_path(bridge, "driver_override"),
 				   "ferry\n"));
 	ASSERT_EQ(-ENODEV, bind_slot(bridge));
 	ASSERT_EQ(1, ft_log_count(self->log, "refused: no prefetchable memory BAR"));
 	ASSERT_EQ(1, ft_log_count(self->log, bridge));
-	ASSERT_EQ(0, ft_write_file(pci_path(bridge, "driver_override"), "\n"));
+	ASSERT_EQ(0, ft_write_file(ft_pci_path(bridge, "driver_override"), "\n"));
 	ASSERT_FALSE(is_bound(bridge));
 
 	/* Too small, and somebody else's: its driver does not lose it. */
 	ASSERT_EQ(-ENODEV, bind_slot("0000:00:01.0"));
-	ASSERT_EQ(0, ft_write_file(pci_path("0000:00:01.0", "driver_override"),
+	ASSERT_EQ(0, ft_write_file(ft_pci_path("0000:00:01.0", "driver_override"),
 				   "ferry\n"));
 	ASSERT_NE(0, bind_slot("0000:00:01.0"));
-	ASSERT_EQ(0, ft_write_file(pci_path("0000:00:01.0", "driver_override"),
+	ASSERT_EQ(0, ft_write_file(ft_pci_path("0000:00:01.0", "driver_override"),
 				   "\n"));
 	ASSERT_FALSE(is_bound("0000:00:01.0"));
-	ASSERT_EQ(0, access(pci_path("0000:00:01.0", "driver/bind"), F_OK));
+	ASSERT_EQ(0, access(ft_pci_path("0000:00:01.0", "driver/bind"), F_OK));
 
 	ASSERT_EQ(4, ferry_device_count());
 	ASSERT_DEV_DATA(p, LEN, 2);
@@ -410,13 +373,13 @@ TEST_F(pci, driver_override)
 	ASSERT_EQ(0, choose_kind(variant->kind));
 	ASSERT_EQ(1, ferry_device_count());
 	ASSERT_EQ(-ENODEV, bind_slot(self->slot[0]));
-	ASSERT_EQ(0, ft_write_file(pci_path(self->slot[1], "driver_override"),
+	ASSERT_EQ(0, ft_write_file(ft_pci_path(self->slot[1], "driver_override"),
 				   "ferry\n"));
 	ASSERT_EQ(0, ft_write_file(PCI "drivers_probe", "%s", self->slot[1]));
 	ASSERT_EQ(1, number_of(self->slot[1]));
 	ASSERT_EQ(-1, number_of(self->slot[0]));
 	ASSERT_EQ(0, unbind_slot(self->slot[1]));
-	ASSERT_EQ(0, ft_write_file(pci_path(self->slot[1], "driver_override"),
+	ASSERT_EQ(0, ft_write_file(ft_pci_path(self->slot[1], "driver_override"),
 				   "\n"));
 	ASSERT_EQ(-ENODEV, bind_slot(self->slot[1]));
 	ASSERT_EQ(0, ft_unload_soon());
@@ -433,7 +396,7 @@ TEST_F(pci, another_device)
 	int dev, fd;
 
 	plug("out", "vram1");
-	ASSERT_NE(0, access(pci_path(self->slot[1], "vendor"), F_OK));
+	ASSERT_NE(0, access(ft_pci_path(self->slot[1], "vendor"), F_OK));
 	nvme_in(self->slot[1]);
 	ASSERT_EQ(0, ft_write_file(DRIVER "new_id", "1b36 0010"));
 	ASSERT_TRUE(ft_until(is_ready(self->slot[1], self->dev[1]), 60));
@@ -944,7 +907,7 @@ TEST_F(pci, unplug)
 	load_cargo(self->f, &other, self->dev[0], 9);
 	child = start_sharer(self, &on, self->dev[1], &ready, &go, false);
 	plug("out", "vram1");
-	ASSERT_NE(0, access(pci_path(self->slot[1], "vendor"), F_OK));
+	ASSERT_NE(0, access(ft_pci_path(self->slot[1], "vendor"), F_OK));
 	ASSERT_EQ(-ENOENT, ft_open(self->dev[1]));
 	ASSERT_EQ(0, not_gone(ferry_fd(f)));
 	ASSERT_EQ(CARGO_PAGES, count_cargo(self->f, &on, FERRY_RAM));
@@ -970,7 +933,7 @@ TEST_F(pci, unplug)
 
 	/* The bus lets go of it, and finds it again. */
 	load_cargo(self->f, &on, self->dev[1], 10);
-	ASSERT_EQ(0, ft_write_file(pci_path(self->slot[1], "remove"), "1"));
+	ASSERT_EQ(0, ft_write_file(ft_pci_path(self->slot[1], "remove"), "1"));
 	ASSERT_EQ(CARGO_PAGES, count_cargo(self->f, &on, FERRY_RAM));
 	ASSERT_EQ(0, check_cargo(&on));
 	ASSERT_EQ(0, ft_write_file(PCI "rescan", "1"));
@@ -1197,15 +1160,18 @@ TEST_F(pci, lost_and_exit)
 	ASSERT_EQ(0, ft_load(ft_usual_params()));
 }
 
-/* Unloading does not wait for those who will never look. */
-TEST_F(pci, lost_by_unloading)
+/*
+ * The module unloads with lost pages that a process and its child share; @dropped: only
+ * the child has them by then. Returns how the process ends, which waits for its child.
+ */
+static int unload_with_lost(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(pci) *self, bool dropped)
 {
-	struct ft_turn ready;
 	pid_t child, grandchild;
-	int both[2];
+	struct ft_turn ready;
+	int end;
 
 	ferry_close(self->f);
-	ASSERT_EQ(0, pipe(both));
 	ft_turn_init(&ready);
 	child = ft_fork();
 	if (!child) {
@@ -1215,13 +1181,14 @@ TEST_F(pci, lost_by_unloading)
 		ASSERT_EQ(0, ferry_open(0, &f));
 		load_cargo(f, &on, self->dev[0], 18);
 		ferry_close(f);
-		/* A child that shares them shares their fate. */
 		grandchild = ft_fork();
 		if (!grandchild) {
 			ft_turn_give(&ready);
 			for (;;)
 				pause();
 		}
+		if (dropped)
+			unload_cargo(&on);
 		ft_turn_give(&ready);
 		_exit(ft_reap(grandchild) == 128 + SIGBUS ? 0 : 1);
 	}
@@ -1230,45 +1197,22 @@ TEST_F(pci, lost_by_unloading)
 	set_answering(self->slot[0], false);
 	ASSERT_EQ(0, ft_unload_soon());
 	ASSERT_EQ(1, ft_log_count(self->log, "does not answer"));
-	ASSERT_EQ(128 + SIGBUS, ft_reap(child));
+	end = ft_reap(child);
 	ASSERT_NE(0, access("/sys/module/ferry", F_OK));
 	ASSERT_EQ(0, ft_load(ft_usual_params()));
+	return end;
+}
+
+/* Unloading does not wait for those who will never look. */
+TEST_F(pci, lost_by_unloading)
+{
+	ASSERT_EQ(128 + SIGBUS, unload_with_lost(_metadata, self, false));
 }
 
 /* It is who maps a page that gets the signal, not who once had it. */
 TEST_F(pci, lost_by_unloading_to_a_child)
 {
-	struct ft_turn ready;
-	pid_t child, grandchild;
-
-	ferry_close(self->f);
-	ft_turn_init(&ready);
-	child = ft_fork();
-	if (!child) {
-		struct cargo on;
-		struct ferry *f;
-
-		ASSERT_EQ(0, ferry_open(0, &f));
-		load_cargo(f, &on, self->dev[0], 18);
-		ferry_close(f);
-		grandchild = ft_fork();
-		if (!grandchild) {
-			ft_turn_give(&ready);
-			for (;;)
-				pause();
-		}
-		unload_cargo(&on);
-		ft_turn_give(&ready);
-		_exit(ft_reap(grandchild) == 128 + SIGBUS ? 0 : 1);
-	}
-	ft_turn_take(&ready);
-	ft_turn_take(&ready);
-	set_answering(self->slot[0], false);
-	ASSERT_EQ(0, ft_unload_soon());
-	ASSERT_EQ(1, ft_log_count(self->log, "does not answer"));
-	ASSERT_EQ(0, ft_reap(child));
-	ASSERT_NE(0, access("/sys/module/ferry", F_OK));
-	ASSERT_EQ(0, ft_load(ft_usual_params()));
+	ASSERT_EQ(0, unload_with_lost(_metadata, self, true));
 }
 
 /*
