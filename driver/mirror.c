@@ -893,9 +893,9 @@ static struct mm_struct *ferry_query_mm(struct ferry_context *ctx, pid_t pid)
 		       ctx->fm->mm : ERR_PTR(-ESRCH);
 
 	p = find_get_pid(pid);
-	task = get_pid_task(p, PIDTYPE_PID);
+	task = ferry_inject(query_task) ? NULL : get_pid_task(p, PIDTYPE_PID);
 	put_pid(p);
-	if (ferry_inject(query_task) || !task)
+	if (!task)
 		return ERR_PTR(-ESRCH);
 	mm = get_task_mm(task);
 	put_task_struct(task);
