@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <linux/mempolicy.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -592,6 +593,16 @@ TEST_F_TIMEOUT(kind, to_device, 900)
 	BURST(true, .doc = "ferry_migrate", .at = HOME, .run = to_device);
 }
 
+/* With a memory policy, each page at home is had by itself. */
+static void on_node_0(struct world *w)
+{
+	unsigned long node_0 = 1;
+
+	if (syscall(SYS_mbind, w->p, w->len, MPOL_PREFERRED, &node_0,
+		    8 * sizeof(node_0), 0))
+		ft_fatal("mbind: %s", strerror(errno));
+}
+
 TEST_F_TIMEOUT(kind, to_ram, 900)
 {
 	SWEEP_BOTH(.doc = "ferry_migrate", .at = HERE, .run = to_ram,
@@ -600,6 +611,8 @@ TEST_F_TIMEOUT(kind, to_ram, 900)
 		   .run = to_ram, .done = all_home);
 	SWEEP(false, .doc = "ferry_migrate", .at = HERE, .pages = 8,
 	      .pinned = true, .run = to_ram);
+	SWEEP(false, .doc = "ferry_migrate", .at = HERE, .pages = 8,
+	      .prepare = on_node_0, .run = to_ram, .done = all_home);
 	/* More than one window. */
 	SWEEP(false, .doc = "ferry_migrate", .at = HERE,
 	      .pages = FT_HUGE_PAGES + 8, .run = to_ram, .done = all_home);
