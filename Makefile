@@ -151,7 +151,7 @@ module-debug module-kcsan: module-%: guest
 		KDIR=/kernel/build module
 
 test-debug test-kcsan: test-%: module-%
-	@tools/debug/test $* $(TESTS)
+	@tools/debug/test $* '$(TESTS)'
 
 #? Beside that (V=1 with any of them shows the compiler lines of user space):
 #?   make check         style, static checks, documentation
