@@ -458,6 +458,13 @@ void ft_print_reasons(const struct ferry_moved *m)
 				ferry_reason_name(i));
 }
 
+void ft_free_lazily(void *p, size_t len)
+{
+	if (madvise(p, len, MADV_FREE))
+		ft_fatal("MADV_FREE: %s", strerror(errno));
+	ft_write_file("/proc/sys/vm/compact_memory", "1");
+}
+
 uint64_t ft_moved(struct ferry *f, const void *p, size_t len, int dst)
 {
 	struct ferry_moved m = ft_move(f, p, len, dst);

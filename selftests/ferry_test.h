@@ -158,6 +158,12 @@ const char *ft_node(int device);
 int ft_open(int device);
 
 /*
+ * MADV_FREE, and then a drain of the lists of all CPUs: a page that waits on one of
+ * them has a reference, by which it stays where it is.
+ */
+void ft_free_lazily(void *p, size_t len);
+
+/*
  * ferry_migrate that also checks what holds for every call: it succeeds,
  * moved + failed are the pages of the range, the reasons sum to failed, huge
  * units are among moved.

@@ -159,7 +159,7 @@ TEST_F(module, lazily_freed_and_written)
 	for (huge = 0; huge < 2; huge++) {
 		p = ft_map_kind(len, huge);
 		ft_fill(p, len, 1);
-		ASSERT_EQ(0, madvise(p, len, MADV_FREE));
+		ft_free_lazily(p, len);
 		ASSERT_EQ(ft_pages(len), ft_moved(f, p, len, dev));
 		ASSERT_EQ(0, ft_dev_fill(ferry_fd(f), p, ~0ULL, len));
 		ASSERT_EQ(ft_pages(len), ft_moved(f, p, len, FERRY_RAM));

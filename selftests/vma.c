@@ -332,7 +332,7 @@ TEST_F(kind, lazy_free)
 		/* Freed in RAM, moved and written by the engine: it stays. */
 		ft_move(self->f, p, LEN, FERRY_RAM);
 		ft_fill(p, LEN, 16);
-		ASSERT_EQ(0, madvise(p, LEN, MADV_FREE));
+		ft_free_lazily(p, LEN);
 		ASSERT_MOVES(p, LEN, self->dev);
 		ASSERT_EQ(0, ft_dev_fill(self->fd, p, 0x1717171717171717ULL,
 					 LEN));
